@@ -1,0 +1,83 @@
+"""The fan-out delivery: headers for the gate, a body for the client. The gate reads the headers and never the body
+of an event or signal (design §6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from schemas.ids import ClientId, CommandId, Epoch, GateId, MessageId, RoomId, UserId
+
+GATES_PER_PUBLISH: Final = 1_000
+"""All headers of a delivery must fit one AMQP frame: above this many gates a fan-out is split (stack.md)."""
+
+
+class FanoutKind(StrEnum):
+    """What the body is."""
+
+    EVENT = "event"
+    SIGNAL = "signal"
+    ATTACHED = "attached"
+    TOP = "top"
+    PROBE = "probe"
+
+
+@dataclass(frozen=True, slots=True)
+class FanoutHeaders:
+    """What a gate needs to know to put a body on sockets.
+
+    Attributes:
+        kind: `event` is numbered and pushed in order; `signal` is pushed as it comes; `attached` answers this gate's
+            own `attach` and its body is an `AttachAnswer`; `top` only says how far the room is, so that a gate which
+            missed the last event notices; `probe` comes from the gate itself.
+        room, epoch, seq: the position after this delivery.
+        skip: the client whose command made the event. It gets `accepted` in place of the event.
+        command_id, message_id, at: what that `accepted` says.
+        expel: this user's sessions in the room end behind this event.
+    """
+
+    kind: FanoutKind
+    room: RoomId
+    epoch: Epoch
+    seq: int
+    skip: ClientId | None = None
+    command_id: CommandId | None = None
+    message_id: MessageId | None = None
+    at: str | None = None
+    expel: UserId | None = None
+
+    def to_headers(self, gates: list[str]) -> dict[str, Any]:  # Any: an AMQP field table
+        """The AMQP header table of one publish to `gates` (routing keys, at most `GATES_PER_PUBLISH`)."""
+        table: dict[str, Any] = {
+            "kind": self.kind.value,
+            "room": self.room,
+            "epoch": self.epoch,
+            "seq": self.seq,
+        }
+        for name in ("skip", "command_id", "message_id", "at", "expel"):
+            if (value := getattr(self, name)) is not None:
+                table[name] = value
+        if gates:
+            table["BCC"] = gates
+        return table
+
+    @classmethod
+    def from_headers(cls, table: dict[str, Any]) -> FanoutHeaders:  # Any: an AMQP field table
+        """Read a header table.
+
+        Raises:
+            ValueError: a field is missing or of another type.
+        """
+        room, epoch, seq = table.get("room"), table.get("epoch"), table.get("seq")
+        if not isinstance(room, str) or not isinstance(epoch, str) or not isinstance(seq, int):
+            raise ValueError("a fan-out delivery names its room, epoch and seq")  # noqa: TRY004 - one error for bad input
+        optional = {name: table.get(name) for name in ("skip", "command_id", "message_id", "at", "expel")}
+        if any(not isinstance(value, str | None) for value in optional.values()):
+            raise ValueError("a fan-out header is not text")
+        return cls(FanoutKind(str(table.get("kind"))), RoomId(room), Epoch(epoch), seq, **optional)
+
+
+def fanout_batches(gates: list[GateId]) -> list[list[GateId]]:
+    """The gates of one fan-out, cut so that each part fits one publish."""
+    return [gates[start : start + GATES_PER_PUBLISH] for start in range(0, len(gates), GATES_PER_PUBLISH)]

@@ -1,0 +1,21 @@
+"""Bounds that are part of the contract (design §9). Services may lower them by a setting, never raise them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+TEXT_BYTES: Final = 16 * 1024
+FRAME_BYTES: Final = 64 * 1024
+METADATA_BYTES: Final = 4 * 1024
+ROOM_MEMBERS: Final = 10_000
+CREATE_MEMBERS: Final = 100
+MENTIONS: Final = 50
+TITLE_CHARACTERS: Final = 200
+TOPIC_CHARACTERS: Final = 1_000
+REASON_CHARACTERS: Final = 500
+EMOJI_CHARACTERS: Final = 32
+MOOD_CHARACTERS: Final = 64
+PAGE_EVENTS: Final = 200
+SESSIONS_PER_ATTACH: Final = 10_000
+RECENT_COMMANDS: Final = 512
+ATTACHED_MEMBERS: Final = 200

@@ -1,0 +1,215 @@
+"""Queries and their answers. Reads go to `chat.queries`; barrier queries travel through the log itself (design §5).
+
+Every read of a room that is not public checks that `actor` is a member (I10).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, TypeAdapter
+
+from schemas import limits
+from schemas.answers import Accepted, MemberView, Refused
+from schemas.events import Event
+from schemas.fields import Moment, Title, Topic
+from schemas.ids import CommandIdField, EpochField, MessageIdField, RoomIdField, Seq, UserIdField
+from schemas.model import Model
+from schemas.roles import Role, Visibility
+from schemas.state import Snapshot
+
+Limit = Annotated[int, Field(ge=1, le=limits.PAGE_EVENTS, strict=True)]
+Offset = Annotated[int, Field(ge=0, le=100_000, strict=True)]
+
+
+class PageQuery(Model):
+    """Events of a room, oldest first: those after `after`, or the last ones before `before`, or the newest.
+
+    With `through_seq` the answer waits, bounded, until that much is stored. `messages` leaves all other events out.
+    """
+
+    type: Literal["page"] = "page"
+    room: RoomIdField
+    actor: UserIdField
+    after: Seq | None = None
+    before: Seq | None = None
+    limit: Limit = 50
+    messages: bool = False
+    through_seq: Seq | None = None
+
+
+class RoomQuery(Model):
+    """One room as the actor sees it."""
+
+    type: Literal["room"] = "room"
+    room: RoomIdField
+    actor: UserIdField
+    through_seq: Seq | None = None
+
+
+class RoomsQuery(Model):
+    """The directory: public rooms that are open, newest activity first."""
+
+    type: Literal["rooms"] = "rooms"
+    actor: UserIdField
+    limit: Limit = 50
+    offset: Offset = 0
+
+
+class MyRoomsQuery(Model):
+    """The rooms the actor is a member of, newest activity first, with unread counts."""
+
+    type: Literal["my_rooms"] = "my_rooms"
+    actor: UserIdField
+    limit: Limit = 50
+    offset: Offset = 0
+
+
+class MembersQuery(Model):
+    """Members of a room, by user id, after the user `after`."""
+
+    type: Literal["members"] = "members"
+    room: RoomIdField
+    actor: UserIdField
+    after: UserIdField | None = None
+    limit: Limit = 200
+    through_seq: Seq | None = None
+
+
+class SearchQuery(Model):
+    """Messages that hold the words of `query`, in one room or in all of the actor's."""
+
+    type: Literal["search"] = "search"
+    actor: UserIdField
+    query: Annotated[str, Field(min_length=1, max_length=200)]
+    room: RoomIdField | None = None
+    limit: Limit = 20
+
+
+class MessageQuery(Model):
+    """One message by its id."""
+
+    type: Literal["message"] = "message"
+    room: RoomIdField
+    actor: UserIdField
+    message_id: MessageIdField
+
+
+Query = PageQuery | RoomQuery | RoomsQuery | MyRoomsQuery | MembersQuery | SearchQuery | MessageQuery
+QUERY: Final[TypeAdapter[Query]] = TypeAdapter(Annotated[Query, Field(discriminator="type")])
+"""Parses a query. Raises `pydantic.ValidationError` for anything else."""
+
+
+class SnapshotQuery(Model):
+    """A new writer asks for a room; history raises the room's fence and answers with `Snapshot`."""
+
+    type: Literal["snapshot"] = "snapshot"
+    room: RoomIdField
+    worker: str
+
+
+class LookupQuery(Model):
+    """A writer asks whether a command was applied long ago."""
+
+    type: Literal["lookup"] = "lookup"
+    room: RoomIdField
+    actor: UserIdField
+    command_id: CommandIdField
+
+
+class HoleQuery(Model):
+    """A gate asks for events it missed: those after `after`, oldest first, at most `limit`. Gates are trusted: only
+    who may write to the log can ask, and no membership is checked."""
+
+    type: Literal["hole"] = "hole"
+    room: RoomIdField
+    after: Seq
+    limit: Limit = limits.PAGE_EVENTS
+
+
+Barrier = SnapshotQuery | LookupQuery | HoleQuery
+BARRIER: Final[TypeAdapter[Barrier]] = TypeAdapter(Annotated[Barrier, Field(discriminator="type")])
+"""Parses a barrier query. Raises `pydantic.ValidationError` for anything else."""
+
+
+class PageAnswer(Model):
+    """Events oldest first; `head` is the newest seq stored. `through_seq` was not reached in time: `behind`."""
+
+    type: Literal["page"] = "page"
+    room: RoomIdField
+    epoch: EpochField
+    head: Seq
+    events: tuple[Annotated[Event, Field(discriminator="event")], ...]
+    behind: bool = False
+
+
+class RoomView(Model):
+    """A room in a list. `role` and `unread` are the actor's own, absent for a stranger."""
+
+    room: RoomIdField
+    epoch: EpochField
+    seq: Seq
+    title: Title
+    topic: Topic = ""
+    visibility: Visibility
+    capacity: int
+    closed: bool = False
+    member_count: int
+    created_at: Moment
+    updated_at: Moment
+    role: Role | None = None
+    unread: int | None = None
+    preview: str | None = None
+
+
+class RoomAnswer(Model):
+    """One room."""
+
+    type: Literal["room"] = "room"
+    view: RoomView
+
+
+class RoomsAnswer(Model):
+    """Some rooms, and how many there are in all."""
+
+    type: Literal["rooms"] = "rooms"
+    rooms: tuple[RoomView, ...]
+    total: int
+
+
+class MembersAnswer(Model):
+    """Some members of a room; `next` continues after the last of them."""
+
+    type: Literal["members"] = "members"
+    room: RoomIdField
+    members: tuple[MemberView, ...]
+    total: int
+    next: UserIdField | None = None
+
+
+class SearchAnswer(Model):
+    """Messages found, best first."""
+
+    type: Literal["found"] = "found"
+    events: tuple[Annotated[Event, Field(discriminator="event")], ...]
+
+
+class SnapshotAnswer(Model):
+    """A snapshot for a new writer."""
+
+    type: Literal["snapshot"] = "snapshot"
+    snapshot: Snapshot
+
+
+class LookupAnswer(Model):
+    """The answer the command got, if it was ever applied."""
+
+    type: Literal["lookup"] = "lookup"
+    answer: Accepted | None = None
+
+
+QueryAnswer = (
+    PageAnswer | RoomAnswer | RoomsAnswer | MembersAnswer | SearchAnswer | SnapshotAnswer | LookupAnswer | Refused
+)
+QUERY_ANSWER: Final[TypeAdapter[QueryAnswer]] = TypeAdapter(Annotated[QueryAnswer, Field(discriminator="type")])
+"""Parses the answer to a query. Raises `pydantic.ValidationError` for anything else."""

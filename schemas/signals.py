@@ -1,0 +1,66 @@
+"""Signals: unnumbered, best-effort facts. A lost one does no harm; none is ever logged."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, TypeAdapter
+
+from schemas.errors import Code
+from schemas.fields import Mood, Reason
+from schemas.ids import RoomIdField, Seq, UserIdField
+from schemas.model import Model
+from schemas.roles import Status
+
+
+class TypingSignal(Model):
+    """Somebody writes, or stopped; without another one it ends by itself after `expires_seconds`."""
+
+    type: Literal["signal"] = "signal"
+    signal: Literal["typing"] = "typing"
+    room: RoomIdField
+    user: UserIdField
+    active: bool
+    expires_seconds: float
+
+
+class PresenceSignal(Model):
+    """A member came or went; `online_count` members of the room are there now."""
+
+    type: Literal["signal"] = "signal"
+    signal: Literal["presence"] = "presence"
+    room: RoomIdField
+    user: UserIdField
+    state: Status
+    online_count: int
+    mood: Mood | None = None
+    text: Reason | None = None
+    reason: str | None = None
+
+
+class ReceiptSignal(Model):
+    """How far a member has received and read."""
+
+    type: Literal["signal"] = "signal"
+    signal: Literal["receipt"] = "receipt"
+    room: RoomIdField
+    user: UserIdField
+    read: Seq
+    delivered: Seq
+
+
+class ServiceSignal(Model):
+    """The gate about itself: the broker is away (`overloaded`-like codes), or back (no code)."""
+
+    type: Literal["signal"] = "signal"
+    signal: Literal["service"] = "service"
+    available: bool
+    code: Code | None = None
+
+
+Signal = TypingSignal | PresenceSignal | ReceiptSignal | ServiceSignal
+SIGNAL: Final[TypeAdapter[Signal]] = TypeAdapter(Annotated[Signal, Field(discriminator="signal")])
+"""Parses a signal. Raises `pydantic.ValidationError` for anything else."""
+
+SIGNALS: Final[dict[str, type[Signal]]] = {model.model_fields["signal"].default: model for model in Signal.__args__}
+"""Every signal by name."""

@@ -1,0 +1,80 @@
+"""What a room is at a position: the shape of snapshots, which history folds and the room service starts from (I7)."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from schemas.answers import Accepted
+from schemas.fields import Metadata, Moment, Reason, Title, Topic
+from schemas.ids import CommandIdField, EpochField, InviteIdField, RoomIdField, Seq, UserIdField
+from schemas.model import Model
+from schemas.roles import Role, Visibility
+
+
+class MemberState(Model):
+    """A member of a room. `read` and `delivered` are high-water marks."""
+
+    user: UserIdField
+    role: Role
+    joined_at: Moment
+    joined_seq: Seq
+    muted: bool = False
+    muted_until: Moment | None = None
+    read: Seq = 0
+    delivered: Seq = 0
+
+
+class BanState(Model):
+    """A user who is kept out."""
+
+    user: UserIdField
+    text: Reason = ""
+    until: Moment | None = None
+
+
+class InviteState(Model):
+    """An invite and how often it was used."""
+
+    invite: InviteIdField
+    role: Role
+    expires_at: Moment
+    max_uses: int | None = None
+    uses: int = 0
+
+
+class RoomState(Model):
+    """All of a room but its messages, after the event at (`epoch`, `seq`). Lists are ordered by user or invite id."""
+
+    room: RoomIdField
+    epoch: EpochField
+    seq: Seq
+    title: Title
+    visibility: Visibility
+    capacity: int
+    topic: Topic = ""
+    metadata: Metadata = {}
+    retention_days: int | None = None
+    created_at: Moment
+    updated_at: Moment
+    closed: bool = False
+    members: tuple[MemberState, ...] = ()
+    bans: tuple[BanState, ...] = ()
+    invites: tuple[InviteState, ...] = ()
+
+
+class AppliedCommand(Model):
+    """A command that was applied, with the answer it got: what a retry is answered from (I2)."""
+
+    actor: UserIdField
+    command_id: CommandIdField
+    answer: Accepted
+
+
+class Snapshot(Model):
+    """A room for a new writer. `state` absent: there is no such room. `fence` is the writer's term from here on;
+    `recent` are the latest applied commands, oldest first."""
+
+    room: RoomIdField
+    fence: int = Field(ge=1)
+    state: RoomState | None = None
+    recent: tuple[AppliedCommand, ...] = ()

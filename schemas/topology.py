@@ -1,0 +1,92 @@
+"""The durable exchanges, queues and bindings of the broker as data (design §2). Each service declares all of it, so
+that none depends on another having been there first. Private queues of one process are not here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from schemas import routes
+
+ExchangeKind = Literal["topic", "direct", "fanout"]
+
+DELIVERY_LIMIT: Final = 20
+"""How often a delivery may come back before the broker dead-letters it; also RabbitMQ 4's own default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A durable exchange."""
+
+    name: str
+    kind: ExchangeKind
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A queue that listens to an exchange."""
+
+    exchange: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A durable queue with its arguments."""
+
+    name: str
+    arguments: dict[str, str | int | bool]
+    bindings: tuple[Binding, ...]
+
+
+EXCHANGES: Final = (
+    Exchange(routes.COMMANDS, "topic"),
+    Exchange(routes.INBOX, "topic"),
+    Exchange(routes.LOG, "topic"),
+    Exchange(routes.FANOUT, "topic"),
+    Exchange(routes.CONTROL, "fanout"),
+    Exchange(routes.QUERIES, "direct"),
+    Exchange(routes.PARKED, "topic"),
+)
+
+
+def gate_queue_arguments(max_length: int) -> dict[str, str | int | bool]:
+    """A gate's private queue: bounded, the oldest dropped first; the gate notices the hole by its seq."""
+    return {"x-max-length": max_length, "x-overflow": "drop-head"}
+
+
+def queues(shards: int) -> tuple[Queue, ...]:
+    """All durable queues for a number of shards.
+
+    Raises:
+        ValueError: the count is no divisor of 64.
+    """
+    return (
+        *(_room_queue(shard, shards) for shard in range(routes.check_shards(shards))),
+        *(_history_queue(shard, shards) for shard in range(shards)),
+        Queue(routes.INBOX_QUEUE, _worked_one_by_one(), (Binding(routes.INBOX, "room.#"),)),
+        Queue(routes.QUERIES_QUEUE, {}, (Binding(routes.QUERIES, routes.HISTORY_KEY),)),
+        Queue(routes.PARKED_QUEUE, {"x-queue-type": "quorum"}, (Binding(routes.PARKED, "#"),)),
+    )
+
+
+def _room_queue(shard: int, shards: int) -> Queue:
+    keys = (f"room.{routes.bucket_word(number)}.#" for number in routes.shard_buckets(shard, shards))
+    return Queue(routes.room_queue(shard), _worked_one_by_one(), tuple(Binding(routes.COMMANDS, key) for key in keys))
+
+
+def _history_queue(shard: int, shards: int) -> Queue:
+    words = [routes.bucket_word(number) for number in routes.shard_buckets(shard, shards)]
+    keys = [f"{kind}.{word}.#" for word in words for kind in ("room", "query")]
+    return Queue(routes.history_queue(shard), _worked_one_by_one(), tuple(Binding(routes.LOG, key) for key in keys))
+
+
+def _worked_one_by_one() -> dict[str, str | int | bool]:
+    return {
+        "x-queue-type": "quorum",
+        "x-single-active-consumer": True,
+        "x-delivery-limit": DELIVERY_LIMIT,
+        "x-dead-letter-exchange": routes.PARKED,
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+    }
