@@ -1,0 +1,1 @@
+"""How Gatehouse is built, started and shipped. Nothing here is imported by the services."""
