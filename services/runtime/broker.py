@@ -1,0 +1,182 @@
+"""Plain connections to RabbitMQ for the hot loops: state never survives a channel, so nothing reconnects by itself.
+
+The raw aiormq channels are used on purpose (docs/decisions/0004): deliveries go to a callback that only appends,
+acks are batched, confirms are in flight together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, cast
+
+import aio_pika
+import structlog
+from aio_pika.abc import AbstractConnection
+from aiormq.abc import DeliveredMessage
+from aiormq.channel import Channel
+from aiormq.exceptions import AMQPError
+from pamqp import commands
+
+from schemas import topology
+
+log = structlog.get_logger()
+
+HEARTBEAT_SECONDS: Final = 10
+FIRST_PAUSE_SECONDS: Final = 0.2
+LONGEST_PAUSE_SECONDS: Final = 5.0
+PERSISTENT: Final = 2
+
+BROKER_ERRORS: Final = (AMQPError, OSError, TimeoutError, RuntimeError, asyncio.InvalidStateError)
+"""What the driver raises when the broker is away or a channel is gone; RuntimeError and InvalidStateError are how
+aiormq says that a connection or channel was closed meanwhile."""
+
+
+class NotConfirmed(Exception):
+    """A publish was not taken up: nacked, unroutable, too late, or its channel died. It may still have been stored."""
+
+    def __init__(self, exchange: str, key: str, reason: str) -> None:
+        super().__init__(f"{exchange} {key}: {reason}")
+        self.reason = reason
+
+
+async def connect(url: str, name: str, *, timeout_seconds: float) -> AbstractConnection:
+    """Open one connection, shown to operators under `name`.
+
+    Raises:
+        aiormq.exceptions.AMQPError, OSError, TimeoutError: the broker cannot be reached or refuses.
+    """
+    return await aio_pika.connect(
+        url,
+        timeout=timeout_seconds,
+        heartbeat=HEARTBEAT_SECONDS,
+        client_properties={"connection_name": name},
+    )
+
+
+async def open_channel(connection: AbstractConnection, *, confirms: bool, prefetch: int = 0) -> Channel:
+    """A raw channel; `prefetch` 0 is only for consumers without ack."""
+    if connection.transport is None:
+        raise ConnectionError("the connection was never opened")
+    channel = await connection.transport.connection.channel(publisher_confirms=confirms)
+    if not isinstance(channel, Channel):
+        raise AssertionError("aiormq opens channels of its own class")  # noqa: TRY004 - a bug, not bad input
+    if prefetch:
+        await channel.basic_qos(prefetch_count=prefetch)
+    return channel
+
+
+async def declare_topology(channel: Channel, shards: int) -> None:
+    """Declare everything durable; safe to repeat, and done by every service so that none depends on another."""
+    for exchange in topology.EXCHANGES:
+        await channel.exchange_declare(exchange.name, exchange_type=exchange.kind, durable=True)
+    for queue in topology.queues(shards):
+        await channel.queue_declare(queue.name, durable=True, arguments=dict(queue.arguments))
+        for binding in queue.bindings:
+            await channel.queue_bind(queue.name, binding.exchange, binding.key)
+
+
+async def publish_confirmed(
+    channel: Channel,
+    exchange: str,
+    key: str,
+    body: bytes,
+    properties: commands.Basic.Properties,
+    *,
+    timeout_seconds: float,
+) -> None:
+    """Publish as mandatory on a confirming channel and wait until every queue behind it has taken it.
+
+    Publishes are written in the order in which these calls were started. `properties.message_id` stays unset.
+
+    Raises:
+        NotConfirmed: it was not, or not in time.
+    """
+    try:
+        answer = await channel.basic_publish(
+            body,
+            exchange=exchange,
+            routing_key=key,
+            properties=properties,
+            mandatory=True,
+            timeout=timeout_seconds,
+            wait=False,
+        )
+    except BROKER_ERRORS as error:
+        raise NotConfirmed(exchange, key, repr(error)) from error
+    if isinstance(answer, DeliveredMessage):
+        raise NotConfirmed(exchange, key, "unroutable")
+
+
+async def keep_connected(
+    url: str,
+    name: str,
+    serve: Callable[[AbstractConnection], Awaitable[None]],
+    *,
+    stopping: asyncio.Event,
+    timeout_seconds: float,
+) -> None:
+    """Connect, run `serve`, and do so again after every loss, with jittered pauses, until `stopping` is set.
+
+    `serve` is cancelled when the connection closes under it; it returns by itself once `stopping` is set.
+    """
+    pause = FIRST_PAUSE_SECONDS
+    while not stopping.is_set():
+        try:
+            connection = await connect(url, name, timeout_seconds=timeout_seconds)
+        except BROKER_ERRORS as error:
+            log.warning("broker_unreachable", connection=name, error=repr(error), pause_seconds=round(pause, 2))
+        else:
+            pause = FIRST_PAUSE_SECONDS
+            await _serve_until_closed(connection, name, serve, timeout_seconds)
+        if not stopping.is_set():
+            await wait_or(stopping, pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+
+async def _serve_until_closed(
+    connection: AbstractConnection,
+    name: str,
+    serve: Callable[[AbstractConnection], Awaitable[None]],
+    timeout_seconds: float,
+) -> None:
+    serving = asyncio.ensure_future(serve(connection))
+    closed = asyncio.ensure_future(connection.closed())
+    try:
+        await asyncio.wait((serving, closed), return_when=asyncio.FIRST_COMPLETED)
+        if not serving.done():
+            log.warning("connection_lost", connection=name)
+    finally:
+        serving.cancel()
+        closed.cancel()
+        [outcome, _] = await asyncio.gather(serving, closed, return_exceptions=True)
+        if isinstance(outcome, Exception):
+            _log_end(name, outcome)
+        with contextlib.suppress(*BROKER_ERRORS):
+            await asyncio.wait_for(connection.close(), timeout_seconds)
+
+
+def _log_end(name: str, error: Exception) -> None:
+    if isinstance(error, (*BROKER_ERRORS, NotConfirmed)):
+        log.warning("connection_ended", connection=name, error=repr(error))
+    else:
+        log.error("connection_failed", connection=name, exc_info=error)
+
+
+async def wait_or(stopping: asyncio.Event, seconds: float) -> bool:
+    """Wait for `seconds` at most; True when `stopping` was set meanwhile."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stopping.wait(), seconds)
+    return stopping.is_set()
+
+
+def properties_of(delivery: DeliveredMessage) -> commands.Basic.Properties:
+    """The AMQP properties of a delivery."""
+    return delivery.header.properties
+
+
+def headers_of(delivery: DeliveredMessage) -> dict[str, Any]:  # Any: an AMQP field table
+    """The AMQP headers of a delivery, never None."""
+    return cast("dict[str, Any]", properties_of(delivery).headers or {})  # pamqp names its own table type

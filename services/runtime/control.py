@@ -1,0 +1,101 @@
+"""The control plane of one process: FastStream on `chat.control`, and the home of a service's other slow subscribers.
+
+A service adds its own subscribers (queries, the AMQP door) to `broker` before `start`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import structlog
+from faststream import AckPolicy
+from faststream.rabbit import Channel, ExchangeType, RabbitBroker, RabbitExchange, RabbitQueue
+from faststream.rabbit.annotations import RabbitMessage
+from faststream.rabbit.schemas.queue import ClassicQueueArgs
+from pydantic import ValidationError
+
+from schemas import routes
+from schemas.control import CONTROL, Control
+from services.runtime.broker import BROKER_ERRORS, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, wait_or
+
+log = structlog.get_logger()
+
+QUEUE_LENGTH: Final = 1_000
+QUEUE_EXPIRES_MILLISECONDS: Final = 60_000
+CONTROL_EXCHANGE: Final = RabbitExchange(routes.CONTROL, type=ExchangeType.FANOUT, durable=True)
+
+
+class ControlPlane:
+    """Tells and hears `Control` messages. Best effort: what is lost is said again at the next heartbeat."""
+
+    def __init__(
+        self, url: str, name: str, on_control: Callable[[Control], Awaitable[None]], *, timeout_seconds: float
+    ) -> None:
+        """Nothing is connected yet. `name` is new at every start of the process; `timeout_seconds` bounds each wait."""
+        self.broker = RabbitBroker(url, timeout=timeout_seconds, reconnect_interval=1, logger=None)
+        self._timeout_seconds = timeout_seconds
+        self._on_control = on_control
+        self._subscribe(routes.control_queue(name))
+
+    async def start(self, stopping: asyncio.Event) -> None:
+        """Connect and start every subscriber, trying until it works or `stopping` is set."""
+        pause = FIRST_PAUSE_SECONDS
+        while not stopping.is_set():
+            try:
+                await self.broker.start()
+            except BROKER_ERRORS as error:
+                log.warning("control_unreachable", error=repr(error), pause_seconds=pause)
+                await self._stop()
+                await wait_or(stopping, pause)
+                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            else:
+                return
+
+    async def stop(self) -> None:
+        """Stop every subscriber and disconnect, within the bound."""
+        await self._stop()
+
+    async def tell(self, message: Control) -> bool:
+        """Say it to everyone on `chat.control`; False when the broker did not take it."""
+        try:
+            await asyncio.wait_for(
+                self.broker.publish(message.to_json(), exchange=CONTROL_EXCHANGE, content_type="application/json"),
+                self._timeout_seconds,
+            )
+        except BROKER_ERRORS as error:
+            log.info("control_not_told", type=message.type, error=repr(error))
+            return False
+        return True
+
+    async def _stop(self) -> None:
+        with contextlib.suppress(*BROKER_ERRORS):
+            await asyncio.wait_for(self.broker.stop(), self._timeout_seconds)
+
+    def _subscribe(self, queue: str) -> None:
+        arguments: ClassicQueueArgs = {"x-expires": QUEUE_EXPIRES_MILLISECONDS, "x-max-length": QUEUE_LENGTH}
+
+        @self.broker.subscriber(
+            RabbitQueue(queue, durable=True, arguments=arguments),
+            CONTROL_EXCHANGE,
+            channel=Channel(prefetch_count=100),
+            ack_policy=AckPolicy.ACK_FIRST,
+            decoder=raw_body,
+        )
+        async def hear(message: RabbitMessage) -> None:
+            await self._hear(message.body)
+
+    async def _hear(self, body: bytes) -> None:
+        try:
+            heard = CONTROL.validate_json(body)
+        except ValidationError as error:
+            log.warning("control_malformed", error=str(error)[:200])
+            return
+        await self._on_control(heard)
+
+
+async def raw_body(message: RabbitMessage) -> bytes:
+    """A FastStream decoder that leaves the body alone: we parse it, so that bad input gets its own answer."""
+    return message.body

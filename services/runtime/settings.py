@@ -1,0 +1,37 @@
+"""What every service is told at its start. Each service adds its own; nothing else reads the environment."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from schemas import routes
+
+Seconds = Annotated[float, Field(gt=0, le=3600)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class ServiceSettings(BaseSettings):
+    """Settings come from `GATEHOUSE_*` variables and are checked before anything is connected.
+
+    Attributes:
+        amqp_url: the broker, with its virtual host.
+        shards: how many command and log queues there are; the same for every service of an installation.
+        ops_host, ops_port: where `/healthz`, `/readyz` and `/metrics` are served.
+        drain_seconds: how long SIGTERM may take.
+        broker_timeout_seconds: the bound of every single wait for the broker.
+        heartbeat_seconds: how often a worker says on `chat.control` that it lives.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="GATEHOUSE_", frozen=True, extra="ignore")
+
+    amqp_url: str
+    shards: Annotated[int, AfterValidator(routes.check_shards)] = routes.DEFAULT_SHARDS
+    log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
+    ops_host: str = "127.0.0.1"
+    ops_port: Port = 9100
+    drain_seconds: Seconds = 10
+    broker_timeout_seconds: Seconds = 10
+    heartbeat_seconds: Seconds = 5

@@ -1,0 +1,75 @@
+"""How a delivery ends: acked, given back, or parked with a reason (design §1 "settle")."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+import structlog
+from aiormq.abc import DeliveredMessage
+from aiormq.channel import Channel
+from pamqp import commands
+
+from schemas import routes
+from schemas.errors import ParkReason
+from schemas.parked import parked_headers
+from services.runtime.broker import PERSISTENT, NotConfirmed, headers_of, properties_of, publish_confirmed
+
+log = structlog.get_logger()
+
+BROKER_HEADERS: Final = frozenset({"x-delivery-count", "x-death", "x-first-death-exchange", "x-first-death-queue"})
+
+
+class Settlement(Enum):
+    """The three ends a handler may choose."""
+
+    ACK = "ack"
+    RETRY = "retry"
+    PARK = "park"
+
+
+async def park(
+    channel: Channel, delivery: DeliveredMessage, reason: ParkReason, detail: str, *, timeout_seconds: float
+) -> None:
+    """Set a delivery aside in `chat.parked` under its own routing key, with the reason. It is NOT acked here: the
+    caller settles it, in its own order. `channel` confirms.
+
+    Raises:
+        NotConfirmed: it could not be set aside; the caller rejects the delivery, which dead-letters it.
+    """
+    origin = delivery.exchange or ""
+    key = delivery.routing_key or ""
+    log.warning("delivery_parked", reason=reason.value, detail=detail[:200], exchange=origin, routing_key=key)
+    await publish_confirmed(
+        channel, routes.PARKED, key, delivery.body, _kept(delivery, reason, detail), timeout_seconds=timeout_seconds
+    )
+
+
+async def park_and_ack(
+    channel: Channel, delivery: DeliveredMessage, reason: ParkReason, detail: str, *, timeout_seconds: float
+) -> None:
+    """Park, then ack; where parking fails, reject, so that the broker dead-letters it by itself.
+
+    Raises:
+        aiormq.exceptions.AMQPError: the channel is gone; the delivery comes again.
+    """
+    tag = delivery.delivery_tag
+    if tag is None:
+        raise AssertionError("a delivery of a consumer has a tag")
+    try:
+        await park(channel, delivery, reason, detail, timeout_seconds=timeout_seconds)
+    except NotConfirmed:
+        await channel.basic_reject(tag, requeue=False)
+    else:
+        await channel.basic_ack(tag)
+
+
+def _kept(delivery: DeliveredMessage, reason: ParkReason, detail: str) -> commands.Basic.Properties:
+    came = properties_of(delivery)
+    headers = {name: value for name, value in headers_of(delivery).items() if name not in BROKER_HEADERS}
+    return commands.Basic.Properties(
+        content_type=came.content_type,
+        correlation_id=came.correlation_id,
+        delivery_mode=PERSISTENT,
+        headers=headers | parked_headers(reason, detail, delivery.exchange or ""),
+    )
