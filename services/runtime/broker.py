@@ -60,7 +60,7 @@ async def open_channel(connection: AbstractConnection, *, confirms: bool, prefet
     """A raw channel; `prefetch` 0 is only for consumers without ack."""
     if connection.transport is None:
         raise ConnectionError("the connection was never opened")
-    channel = await connection.transport.connection.channel(publisher_confirms=confirms)
+    channel = await connection.transport.connection.channel(publisher_confirms=confirms, on_return_raises=True)
     if not isinstance(channel, Channel):
         raise AssertionError("aiormq opens channels of its own class")  # noqa: TRY004 - a bug, not bad input
     if prefetch:
@@ -95,7 +95,7 @@ async def publish_confirmed(
         NotConfirmed: it was not, or not in time.
     """
     try:
-        answer = await channel.basic_publish(
+        await channel.basic_publish(
             body,
             exchange=exchange,
             routing_key=key,
@@ -106,8 +106,6 @@ async def publish_confirmed(
         )
     except BROKER_ERRORS as error:
         raise NotConfirmed(exchange, key, repr(error)) from error
-    if isinstance(answer, DeliveredMessage):
-        raise NotConfirmed(exchange, key, "unroutable")
 
 
 async def keep_connected(

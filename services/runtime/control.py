@@ -12,6 +12,7 @@ from typing import Final
 
 import structlog
 from faststream import AckPolicy
+from faststream.exceptions import IncorrectState
 from faststream.rabbit import Channel, ExchangeType, RabbitBroker, RabbitExchange, RabbitQueue
 from faststream.rabbit.annotations import RabbitMessage
 from faststream.rabbit.schemas.queue import ClassicQueueArgs
@@ -65,7 +66,7 @@ class ControlPlane:
                 self.broker.publish(message.to_json(), exchange=CONTROL_EXCHANGE, content_type="application/json"),
                 self._timeout_seconds,
             )
-        except BROKER_ERRORS as error:
+        except (*BROKER_ERRORS, IncorrectState) as error:
             log.info("control_not_told", type=message.type, error=repr(error))
             return False
         return True
