@@ -11,8 +11,8 @@ from pydantic import BaseModel
 
 from infra.local.handshake import broker_answers
 from infra.local.ports import HOST, free_port
-from infra.local.process import Process, start_process
 from infra.packages import install_packages
+from infra.process import Process, start_process
 
 USER = "gatehouse"
 READY_SECONDS = 90.0

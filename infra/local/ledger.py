@@ -7,10 +7,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
+from infra.deadline import wait_until
 from infra.local.broker import BrokerPorts
-from infra.local.deadline import wait_until
-from infra.local.process import Process, is_alive
 from infra.local.workers import Kind
+from infra.process import Process, is_alive
 
 LOCK_SECONDS = 180.0
 

@@ -5,18 +5,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.deadline import wait_until
 from infra.local import broker, store
 from infra.local.broker import BrokerNode
 from infra.local.credentials import Credentials, kept_credentials
-from infra.local.deadline import wait_until
 from infra.local.endpoints import Endpoints, drop_endpoints, write_endpoints
 from infra.local.handshake import broker_answers
 from infra.local.ledger import Ledger, alone, drop_ledger, read_ledger, write_ledger
 from infra.local.ports import free_port
-from infra.local.process import Process, is_alive, last_lines, stop_process
 from infra.local.settings import StackSettings
 from infra.local.store import StoreNode, store_answers
 from infra.local.workers import FIRST_PORTS, Kind, Worker, WorkerSettings
+from infra.process import Process, is_alive, last_lines, stop_process
 
 OUTSIDE_SECONDS = 15.0
 
@@ -37,6 +37,13 @@ def up(settings: StackSettings) -> Endpoints:
     Raises StartFailed (what was started stays up, to be looked at or taken down), StackBusy, PackagesUnavailable.
     """
     with alone(settings.folder):
+        launch = _Launch(settings, read_ledger(settings.folder), kept_credentials(settings.folder))
+        try:
+            return launch.up()
+        except StartFailed as failure:
+            if failure.name in launch.started or not launch.found(failure.name):
+                raise
+        # It was running when we looked, and a kill had just been sent: now it is gone, so look again.
         return _Launch(settings, read_ledger(settings.folder), kept_credentials(settings.folder)).up()
 
 
@@ -80,6 +87,11 @@ class _Launch:
         self._settings = settings
         self._ledger = ledger
         self._credentials = credentials
+        self.started: set[str] = set()
+
+    def found(self, name: str) -> bool:
+        """Whether a process of that name was known, by this or an earlier launch."""
+        return name in self._ledger.processes
 
     def up(self) -> Endpoints:
         node, store_node = self._broker_node(), self._store_node()
@@ -182,6 +194,7 @@ class _Launch:
     def _start(self, name: str, start: Callable[[], Process]) -> None:
         try:
             self._record(name, start())
+            self.started.add(name)
         except OSError as problem:
             raise StartFailed(name, f"cannot be started: {problem}") from problem
 

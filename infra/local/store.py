@@ -9,7 +9,7 @@ import pymongo
 import pymongo.errors
 
 from infra.local.ports import HOST
-from infra.local.process import Process, start_process
+from infra.process import Process, start_process
 
 READY_SECONDS = 30.0
 DEFAULT_PORT = 27027

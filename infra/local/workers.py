@@ -10,7 +10,7 @@ from typing import assert_never
 import httpx
 
 from infra.local.ports import HOST
-from infra.local.process import Process, start_process
+from infra.process import Process, start_process
 
 PROJECT = Path(__file__).resolve().parents[2]
 # The working folder may hold anything: only the installed `services` package is meant.

@@ -1,4 +1,4 @@
-"""Waiting with a bound: the one place of the launcher that sleeps."""
+"""Waiting with a bound: the one place of infra that sleeps."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""One process of the stack, known by pid and start mark so that a recycled pid is never hit."""
+"""One background process, known by pid and start mark so that a recycled pid is never hit."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from infra.local.deadline import wait_until
+from infra.deadline import wait_until
 
 STOP_SECONDS = 20.0
 KILL_SECONDS = 5.0

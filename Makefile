@@ -1,0 +1,70 @@
+# Everything a person or a machine does with this checkout. `make` alone lists it.
+
+GATES ?= 1
+ROOMS ?= 1
+HISTORIES ?= 1
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SIZES := --gates $(GATES) --rooms $(ROOMS) --histories $(HISTORIES)
+
+.DEFAULT_GOAL := help
+.PHONY: help venv run up down test check fmt generate lock images
+
+help: ## List the targets.
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)$$/  make \1|\2/' | column -t -s '|'
+
+venv: $(STAMP) ## Set up .venv with everything pinned in requirements/dev.txt.
+
+$(STAMP): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+		|| { apt-get update && apt-get install -y --no-install-recommends python3-venv; } < /dev/null
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/pip install --quiet --require-hashes -r requirements/dev.txt
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+run: venv ## Run everything in the foreground; Ctrl-C stops it. GATES=, ROOMS=, HISTORIES= say how many.
+	@exec $(BIN)/python -m infra.local run $(SIZES)
+
+up: venv ## The same in the background; called again it starts what is missing. Addresses: .run/endpoints.env
+	@$(BIN)/python -m infra.local up $(SIZES)
+
+down: venv ## Stop what `make up` started. Data and logs stay in .run/
+	@$(BIN)/python -m infra.local down
+
+test: venv ## The whole suite, on containers where a Docker engine can be had, else on local processes.
+	@bed=$$($(BIN)/python -m infra.testbed) && GATEHOUSE_TEST_BED=$$bed $(BIN)/pytest $(TESTS)
+
+check: venv ## Format, lint, types, import rules, generated documents. Never writes.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m infra.generate --check
+
+fmt: venv ## Fix format and lint where they can be fixed.
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+generate: venv ## Write the documents that follow from schemas/.
+	$(BIN)/python -m infra.generate
+
+images: venv ## Make the container images of the tests and of infra/compose.yaml.
+	$(BIN)/python -m infra.engine ensure
+	$(BIN)/python -m infra.images ensure
+
+COMPILE := .cache/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-annotate --no-emit-index-url --no-emit-find-links --upgrade
+
+# The widest first, the others bound by it: a version is the same everywhere.
+lock: ## Resolve pyproject.toml anew into requirements/*.txt.
+	$(PYTHON) -m venv .cache/lock
+	.cache/lock/bin/pip install --quiet 'uv>=0.13,<0.14'
+	$(COMPILE) --all-extras -o requirements/dev.txt pyproject.toml
+	$(COMPILE) --extra local -c requirements/dev.txt -o requirements/local.txt pyproject.toml requirements/build.in
+	$(COMPILE) -c requirements/dev.txt -o requirements/run.txt pyproject.toml
+	$(COMPILE) -c requirements/dev.txt -o requirements/store.txt requirements/store.in

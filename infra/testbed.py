@@ -1,0 +1,57 @@
+"""`python -m infra.testbed`: which bed the tests lie in, `containers` or `local`, on standard output; why, on standard error.
+
+Does whatever it takes to have containers (an engine, images); GATEHOUSE_TEST_BED decides without trying.
+"""
+
+import os
+import sys
+from enum import StrEnum
+
+from infra.engine import EngineUnavailable, engine_answers, ensure_engine
+from infra.images import ImageUnavailable, ensure_image, present_image
+from infra.local.workers import PROJECT
+
+VARIABLE = "GATEHOUSE_TEST_BED"
+NEEDED = ("rabbitmq", "store", "gatehouse")
+
+
+class TestBed(StrEnum):
+    CONTAINERS = "containers"
+    LOCAL = "local"
+
+
+def present_bed() -> TestBed:
+    """The bed named by the environment, else containers when everything for them is there already."""
+    if named := os.environ.get(VARIABLE):
+        return TestBed(named)
+    ready = engine_answers() and all(present_image(name) for name in ("rabbitmq", "store"))
+    return TestBed.CONTAINERS if ready else TestBed.LOCAL
+
+
+def made_bed() -> TestBed:
+    """The same, after trying to get an engine and the images."""
+    if named := os.environ.get(VARIABLE):
+        return TestBed(named)
+    try:
+        _say(ensure_engine(PROJECT / ".run"))
+        for name in NEEDED:
+            _say(f"image for {name}: {ensure_image(name)}")
+    except (EngineUnavailable, ImageUnavailable) as problem:
+        _say(str(problem))
+        return TestBed.LOCAL
+    return TestBed.CONTAINERS
+
+
+def main() -> int:
+    bed = made_bed()
+    _say(f"the tests run on {'containers' if bed is TestBed.CONTAINERS else 'local processes'} ({VARIABLE}={bed})")
+    sys.stdout.write(f"{bed}\n")
+    return 0
+
+
+def _say(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
