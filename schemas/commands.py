@@ -250,7 +250,7 @@ class Detach(CommandBase):
     sessions: Annotated[tuple[Session, ...], Field(min_length=1, max_length=limits.SESSIONS_PER_ATTACH)]
 
 
-Command = (
+ClientCommand = (
     Create
     | Update
     | Close
@@ -274,9 +274,13 @@ Command = (
     | MarkDelivered
     | Typing
     | SetStatus
-    | Attach
-    | Detach
 )
+"""What a person or a program may wish, over any door."""
+
+Command = ClientCommand | Attach | Detach
+
+CLIENT_COMMAND: Final[TypeAdapter[ClientCommand]] = TypeAdapter(Annotated[ClientCommand, Field(discriminator="type")])
+"""Parses a command body from outside. Raises `pydantic.ValidationError` for anything else, gate verbs included."""
 
 COMMAND: Final[TypeAdapter[Command]] = TypeAdapter(Annotated[Command, Field(discriminator="type")])
 """Parses a command body. Raises `pydantic.ValidationError` for anything else."""

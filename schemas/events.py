@@ -206,7 +206,7 @@ EVENTS: Final[dict[str, type[Event]]] = {model.model_fields["event"].default: mo
 
 
 class Receipt(Model):
-    """A state record: how far a member has received and read. The marks only grow: a lost or repeated one is harmless."""
+    """A state record: how far a member has received and read. Marks only grow: one lost or repeated does no harm."""
 
     type: Literal["record"] = "record"
     record: Literal["receipt"] = "receipt"

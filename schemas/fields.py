@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
+from datetime import UTC, datetime
+from math import isfinite
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, AwareDatetime, Field, JsonValue, StringConstraints, WithJsonSchema
@@ -41,14 +43,46 @@ def checked_characters(value: str) -> str:
 
 
 def checked_metadata(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    """Bound the size of free-form data.
+    """Bound free-form data to what every JSON reader and the store can hold, so that what was accepted can be kept.
 
     Raises:
-        ValueError: its JSON is longer than the limit.
+        ValueError: its JSON is longer than the limit or nested too deep, a key holds NUL, or a number is not finite
+            or no 64-bit integer.
     """
     if len(to_json(value)) > limits.METADATA_BYTES:
         raise ValueError(f"metadata is longer than {limits.METADATA_BYTES} bytes of JSON")
+    _check_storable(value, limits.METADATA_DEPTH)
     return value
+
+
+def _check_storable(value: JsonValue, depth: int) -> None:
+    if depth < 0:
+        raise ValueError(f"metadata is nested deeper than {limits.METADATA_DEPTH} levels")
+    match value:
+        case dict():
+            if any("\0" in key for key in value):
+                raise ValueError("a metadata key holds the control character U+0000")
+            for inner in value.values():
+                _check_storable(inner, depth - 1)
+        case list():
+            for inner in value:
+                _check_storable(inner, depth - 1)
+        case int() if not -(2**63) <= value < 2**63:
+            raise ValueError("a metadata number is no 64-bit integer")
+        case float() if not isfinite(value):
+            raise ValueError("a metadata number is not finite")
+
+
+def in_utc(value: datetime) -> datetime:
+    """The same moment, told in UTC.
+
+    Raises:
+        ValueError: it lies outside the years 1 to 9999 there.
+    """
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("the moment is outside the years 1 to 9999") from error
 
 
 Text = Annotated[
@@ -56,21 +90,22 @@ Text = Annotated[
     AfterValidator(checked_text),
     WithJsonSchema({"type": "string", "minLength": 1, "maxLength": limits.TEXT_BYTES}),
 ]
+# The bounds stand behind the normalisation, which may lengthen a text: what an event carries must be readable again.
 Title = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=limits.TITLE_CHARACTERS),
     AfterValidator(checked_characters),
+    StringConstraints(min_length=1, max_length=limits.TITLE_CHARACTERS),
 ]
-Topic = Annotated[str, StringConstraints(max_length=limits.TOPIC_CHARACTERS), AfterValidator(checked_characters)]
-Reason = Annotated[str, StringConstraints(max_length=limits.REASON_CHARACTERS), AfterValidator(checked_characters)]
+Topic = Annotated[str, AfterValidator(checked_characters), StringConstraints(max_length=limits.TOPIC_CHARACTERS)]
+Reason = Annotated[str, AfterValidator(checked_characters), StringConstraints(max_length=limits.REASON_CHARACTERS)]
 Emoji = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=limits.EMOJI_CHARACTERS),
     AfterValidator(checked_characters),
+    StringConstraints(min_length=1, max_length=limits.EMOJI_CHARACTERS),
 ]
-Mood = Annotated[str, StringConstraints(max_length=limits.MOOD_CHARACTERS), AfterValidator(checked_characters)]
+Mood = Annotated[str, AfterValidator(checked_characters), StringConstraints(max_length=limits.MOOD_CHARACTERS)]
 Metadata = Annotated[dict[str, JsonValue], AfterValidator(checked_metadata)]
 Capacity = Annotated[int, Field(ge=1, le=limits.ROOM_MEMBERS, strict=True)]
 RetentionDays = Annotated[int, Field(ge=1, le=36_500, strict=True)]
-Moment = AwareDatetime
-"""A moment in UTC; on the wire RFC 3339 with microseconds."""
+Moment = Annotated[AwareDatetime, AfterValidator(in_utc)]
+"""A moment in UTC; on the wire RFC 3339 ending in `Z`, with a fraction of six digits unless it is zero."""

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field
 
 from schemas.answers import Accepted, FrameNumber, MemberView, Refused
-from schemas.commands import COMMAND, COMMANDS, GATE_VERBS, Command, Position
+from schemas.commands import CLIENT_COMMAND, COMMANDS, GATE_VERBS, ClientCommand, Position
 from schemas.events import Event
 from schemas.fields import Moment, Title
 from schemas.ids import (
@@ -121,12 +121,13 @@ def command_from_frame(
     client: ClientId,
     command_id: CommandId,
     room: RoomId,
-) -> Command:
+) -> ClientCommand:
     """Make the command a frame asks for. `command_id` and `room` serve where the frame names none (and `room` only
     for `create`).
 
     Raises:
-        pydantic.ValidationError: a field is missing, unknown or wrong; `actor` and `client` in a frame are unknown.
+        pydantic.ValidationError: a field is missing, unknown or wrong; `actor` and `client` in a frame are unknown;
+            `attach` and `detach` frames are no commands (`OWN_FRAMES`).
     """
     body = {name: value for name, value in fields.items() if name != "id"}
     body.setdefault("command_id", command_id)
@@ -134,7 +135,7 @@ def command_from_frame(
         body.setdefault("room", room)
     for name in NOT_FOR_CLIENTS & body.keys():
         body[f"{name} (set by the gate)"] = body.pop(name)
-    return COMMAND.validate_python(body | {"actor": actor, "client": client})
+    return CLIENT_COMMAND.validate_python(body | {"actor": actor, "client": client})
 
 
 class Welcome(Model):

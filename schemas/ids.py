@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Annotated, Final, NewType
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 
 RoomId = NewType("RoomId", str)
 UserId = NewType("UserId", str)
@@ -57,8 +57,16 @@ ClientIdField = Annotated[ClientId, StringConstraints(pattern=CLIENT_ID_PATTERN)
 MessageIdField = Annotated[MessageId, StringConstraints(pattern=MESSAGE_ID_PATTERN)]
 InviteIdField = Annotated[InviteId, StringConstraints(pattern=INVITE_ID_PATTERN)]
 EpochField = Annotated[Epoch, StringConstraints(pattern=EPOCH_PATTERN)]
-UserIdField = Annotated[UserId, AfterValidator(checked_user_id)]
-CommandIdField = Annotated[CommandId, AfterValidator(checked_command_id)]
+UserIdField = Annotated[
+    UserId,
+    AfterValidator(checked_user_id),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": USER_ID_CHARACTERS, "pattern": r"^\S+$"}),
+]
+CommandIdField = Annotated[
+    CommandId,
+    AfterValidator(checked_command_id),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": COMMAND_ID_CHARACTERS}),
+]
 Seq = Annotated[int, Field(ge=0, le=2**53 - 1, strict=True)]
 """A place in a room's numbering; 0 stands before the first event. Within what a JavaScript number holds."""
 

@@ -7,6 +7,7 @@ from typing import Final
 TEXT_BYTES: Final = 16 * 1024
 FRAME_BYTES: Final = 64 * 1024
 METADATA_BYTES: Final = 4 * 1024
+METADATA_DEPTH: Final = 16
 ROOM_MEMBERS: Final = 10_000
 CREATE_MEMBERS: Final = 100
 MENTIONS: Final = 50

@@ -5,10 +5,11 @@ The bucket is `crc32(room_id) % 64`, fixed for ever and computed by the publishe
 
 from __future__ import annotations
 
+import re
 from typing import Final, NamedTuple
 from zlib import crc32
 
-from schemas.ids import GateId, RoomId
+from schemas.ids import ROOM_ID_PATTERN, GateId, RoomId
 
 COMMANDS: Final = "chat.commands"
 INBOX: Final = "chat.inbox"
@@ -25,6 +26,8 @@ HISTORY_KEY: Final = "history"
 
 BUCKETS: Final = 64
 DEFAULT_SHARDS: Final = 8
+
+_ROOM_ID: Final = re.compile(ROOM_ID_PATTERN)
 
 
 def bucket(room: RoomId) -> int:
@@ -109,9 +112,9 @@ class CommandRoute(NamedTuple):
 
 
 def read_command_key(key: str) -> CommandRoute | None:
-    """The inverse of `command_key`; None when the key is no such key or its bucket is not the room's."""
+    """The inverse of `command_key`; None when the key is no such key, or its bucket is not the room's."""
     match key.split("."):
-        case ["room", word, room, verb] if word == bucket_word(bucket(RoomId(room))):
+        case ["room", word, room, verb] if _ROOM_ID.fullmatch(room) and word == bucket_word(bucket(RoomId(room))):
             return CommandRoute(RoomId(room), verb)
         case _:
             return None
@@ -120,7 +123,7 @@ def read_command_key(key: str) -> CommandRoute | None:
 def read_inbox_key(key: str) -> CommandRoute | None:
     """The inverse of `inbox_key`; None when the key is no such key."""
     match key.split("."):
-        case ["room", room, verb]:
+        case ["room", room, verb] if _ROOM_ID.fullmatch(room):
             return CommandRoute(RoomId(room), verb)
         case _:
             return None
