@@ -1,0 +1,132 @@
+"""Which rooms this gate follows, and who speaks to which: deliveries go in, effects come out, in order. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from schemas.answers import AttachAnswer, Refused
+from schemas.ids import ClientId, CommandId, Epoch, RoomId
+from schemas.routes import shard_of
+from services.gateway.feed import Feed, FeedLimits
+from services.gateway.ring import Numbered
+from services.gateway.session import Effect, LiveEvent, Session
+
+
+class Hub:
+    """All feeds of a gate. Call any number of `receive_*`, `attach`, `detach`, then `take` the effects."""
+
+    def __init__(self, bounds: FeedLimits) -> None:
+        self._bounds = bounds
+        self._feeds: dict[RoomId, Feed] = {}
+        self._touched: set[Feed] = set()
+        self._effects: list[Effect] = []
+        self._questions = 0
+        self._gaps = 0
+
+    @property
+    def rooms(self) -> tuple[RoomId, ...]:
+        """The rooms with a session here."""
+        return tuple(self._feeds)
+
+    @property
+    def gaps(self) -> int:
+        """How many holes were noticed so far."""
+        return self._gaps
+
+    @property
+    def session_count(self) -> int:
+        """Sessions of all rooms."""
+        return sum(len(feed.sessions) for feed in self._feeds.values())
+
+    def attach(self, session: Session) -> None:
+        """A client wants a room."""
+        feed = self._feeds.get(session.room)
+        if feed is None:
+            feed = Feed(session.room, self._bounds, self._effects, self._new_command_id)
+            self._feeds[session.room] = feed
+        self._touched.add(feed)
+        feed.attach(session)
+
+    def detach(self, room: RoomId, client: ClientId) -> Session | None:
+        """A client wants a room no longer; its session, when there was one."""
+        feed = self._touch(room)
+        return feed.detach(client) if feed is not None else None
+
+    def receive_event(self, room: RoomId, event: LiveEvent) -> bool:
+        """A numbered event; False when the room is not followed here (its own answer, if any, is the caller's)."""
+        feed = self._touch(room)
+        if feed is None:
+            return False
+        feed.receive_event(event)
+        return True
+
+    def receive_signal(self, room: RoomId, frame: bytes) -> None:
+        """An unnumbered fact."""
+        if (feed := self._touch(room)) is not None:
+            feed.receive_signal(frame)
+
+    def receive_top(self, room: RoomId, epoch: Epoch, seq: int) -> None:
+        """How far a room is."""
+        if (feed := self._touch(room)) is not None:
+            feed.receive_top(epoch, seq)
+
+    def receive_attached(self, answer: AttachAnswer) -> None:
+        """A room's answer to one of our questions."""
+        if (feed := self._touch(answer.room)) is not None:
+            feed.receive_attached(answer)
+
+    def receive_refusal(self, room: RoomId, command_id: CommandId, refusal: Refused) -> None:
+        """A question was refused, or nobody answered it."""
+        if (feed := self._touch(room)) is not None:
+            feed.receive_refusal(command_id, refusal)
+
+    def receive_hole(self, room: RoomId, after: int, through: int, events: Sequence[Numbered] | None) -> None:
+        """The missing events of a room, or None when they cannot be had."""
+        if (feed := self._touch(room)) is not None:
+            feed.receive_hole(after, through, events)
+
+    def receive_replay(self, session: Session, events: Sequence[Numbered] | None) -> None:
+        """The events one session missed, or None when they cannot be had."""
+        if (feed := self._touch(session.room)) is not None:
+            feed.receive_replay(session, events)
+
+    def reattach(self) -> None:
+        """Deliveries may have been lost: ask every room about all its sessions, once each."""
+        for feed in self._feeds.values():
+            self._touched.add(feed)
+            feed.reattach()
+
+    def reattach_shard(self, shard: int, shards: int) -> None:
+        """The same for the rooms of one shard, whose worker is new."""
+        for room, feed in self._feeds.items():
+            if shard_of(room, shards) == shard:
+                self._touched.add(feed)
+                feed.reattach()
+
+    def ask_again(self) -> None:
+        """Repeat questions that were not answered."""
+        for feed in self._feeds.values():
+            self._touched.add(feed)
+            feed.ask_again()
+
+    def take(self) -> list[Effect]:
+        """What is to be done, in order. Rooms without a session are forgotten."""
+        for feed in self._touched:
+            feed.flush()
+            self._gaps, feed.gaps = self._gaps + feed.gaps, 0
+            if feed.empty:
+                self._feeds.pop(feed.room, None)
+        self._touched.clear()
+        effects = self._effects.copy()
+        self._effects.clear()
+        return effects
+
+    def _touch(self, room: RoomId) -> Feed | None:
+        feed = self._feeds.get(room)
+        if feed is not None:
+            self._touched.add(feed)
+        return feed
+
+    def _new_command_id(self) -> CommandId:
+        self._questions += 1
+        return CommandId(f"attach-{self._questions}")

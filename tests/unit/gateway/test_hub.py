@@ -1,0 +1,433 @@
+from __future__ import annotations
+
+import pytest
+
+from schemas.answers import Refused
+from schemas.errors import Code
+from schemas.ids import ClientId, Epoch, RoomId
+from services.gateway.feed import FeedLimits
+from services.gateway.ring import Numbered
+from services.gateway.session import Ask, Ended, Fill, Replay, Stage
+from tests.unit.gateway.rooms import EPOCH, ROOM, Gate, event, own
+
+
+def missed(first: int, last: int) -> list[Numbered]:
+    return [Numbered(seq, event(seq).frame) for seq in range(first, last + 1)]
+
+
+def test_events_reach_every_session_in_order_and_once() -> None:
+    gate = Gate()
+    ann, bob = gate.attach("ann", at=4), gate.attach("bob", at=4)
+    gate.push(event(5), event(6))
+    gate.push(event(6), event(5), event(7))
+    assert ann.outlet.seqs == bob.outlet.seqs == [5, 6, 7]
+
+
+def test_events_of_one_burst_are_one_write() -> None:
+    gate = Gate()
+    ann = gate.attach("ann", at=0)
+    before = ann.outlet.writes
+    gate.push(event(1), event(2), event(3))
+    assert ann.outlet.writes == before + 1
+
+
+def test_a_session_starts_exactly_where_the_room_says() -> None:
+    gate = Gate()
+    ann = gate.attach("ann", at=4)
+    bob = gate.want("bob")
+    ask = gate.asked()
+    gate.push(event(5))
+    gate.answer(ask, 5)
+    gate.push(event(6))
+    assert bob.outlet.seqs == [6]
+    assert bob.outlet.frames[0]["type"] == "attached"
+    assert bob.outlet.frames[0]["seq"] == 5
+    assert ann.outlet.seqs == [5, 6]
+
+
+def test_the_sender_gets_accepted_in_place_of_its_event() -> None:
+    gate = Gate()
+    ann, bob = gate.attach("ann", at=0), gate.attach("bob", at=0)
+    gate.push(event(1), event(2, own=own(ann, 2)), event(3))
+    assert [frame["type"] for frame in ann.outlet.frames[1:]] == ["event", "accepted", "event"]
+    assert [frame["type"] for frame in bob.outlet.frames[1:]] == ["event", "event", "event"]
+
+
+def test_with_echo_the_sender_gets_both() -> None:
+    gate = Gate()
+    ann = gate.attach("ann", at=0, echo=True)
+    gate.push(event(1, own=own(ann, 1)))
+    assert [frame["type"] for frame in ann.outlet.frames[1:]] == ["accepted", "event"]
+
+
+def test_a_sender_whose_session_ended_still_gets_accepted() -> None:
+    gate = Gate()
+    ann, _ = gate.attach("ann", at=0), gate.attach("bob", at=0)
+    gate.hub.detach(ROOM, ann.client)
+    gate.push(event(1, own=own(ann, 1)))
+    assert [frame["type"] for frame in ann.outlet.frames[1:]] == ["accepted"]
+
+
+def test_a_gap_holds_the_room_asks_about_everyone_and_fetches_exactly_the_hole() -> None:
+    gate = Gate()
+    ann, bob = gate.attach("ann", at=4), gate.attach("bob", at=4)
+    gate.push(event(7), event(8))
+    ask = gate.asked()
+    assert {session.client for session in ask.sessions} == {ann.client, bob.client}
+    assert ann.outlet.seqs == []
+    assert gate.answer(ask, 8) == [Fill(ROOM, EPOCH, 4, 6)]
+    gate.push(event(9))
+    gate.hub.receive_hole(ROOM, 4, 6, missed(5, 6))
+    gate.settle()
+    assert ann.outlet.seqs == bob.outlet.seqs == [5, 6, 7, 8, 9]
+    assert gate.hub.gaps == 1
+
+
+def test_whoever_was_expelled_in_the_hole_gets_nothing_of_it() -> None:
+    gate = Gate()
+    ann, bob = gate.attach("ann", at=4), gate.attach("bob", at=4)
+    gate.push(event(7))
+    gate.answer(gate.asked(), 7, refused={"bob": Code.NOT_A_MEMBER})
+    gate.hub.receive_hole(ROOM, 4, 6, missed(5, 6))
+    gate.settle()
+    assert ann.outlet.seqs == [5, 6, 7]
+    assert bob.outlet.seqs == []
+    assert bob.outlet.frames[-1] == {"type": "detached", "room": ROOM, "code": "not_a_member"}
+
+
+def test_a_second_hole_behind_the_first_is_filled_too() -> None:
+    gate = Gate()
+    ann = gate.attach("ann", at=0)
+    gate.push(event(2), event(4))
+    gate.answer(gate.asked(), 4)
+    gate.hub.receive_hole(ROOM, 0, 1, missed(1, 1))
+    gate.settle()
+    assert ann.outlet.seqs == [1, 2]
+    assert gate.answer(gate.asked(), 4) == [Fill(ROOM, EPOCH, 2, 3)]
+    gate.hub.receive_hole(ROOM, 2, 3, missed(3, 3))
+    gate.settle()
+    assert ann.outlet.seqs == [1, 2, 3, 4]
+
+
+def test_a_hole_that_cannot_be_filled_resets_everyone_and_the_room_goes_on() -> None:
+    gate = Gate()
+    ann = gate.attach("ann", at=0)
+    gate.push(event(3))
+    gate.answer(gate.asked(), 3)
+    gate.hub.receive_hole(ROOM, 0, 2, None)
+    gate.settle()
+    assert ann.outlet.frames[1] == {"type": "reset", "room": ROOM, "epoch": EPOCH, "seq": 2}
+    assert ann.outlet.seqs == [3]
+
+
+def test_a_hole_longer_than_the_limit_resets_everyone() -> None:
+    gate = Gate(FeedLimits(resume_events=10))
+    ann = gate.attach("ann", at=0)
+    gate.push(event(50))
+    assert gate.answer(gate.asked(), 50) == []
+    assert [frame["type"] for frame in ann.outlet.frames] == ["attached", "reset", "event"]
+
+
+def test_a_stale_hole_answer_changes_nothing() -> None:
+    gate = Gate()
+    ann = gate.attach("ann", at=0)
+    gate.hub.receive_hole(ROOM, 0, 2, missed(1, 2))
+    gate.settle()
+    assert ann.outlet.seqs == []
+
+
+def test_a_missing_tail_is_noticed_by_top() -> None:
+    gate = Gate()
+    ann = gate.attach("ann", at=4)
+    gate.hub.receive_top(ROOM, EPOCH, 6)
+    gate.settle()
+    assert gate.answer(gate.asked(), 6) == [Fill(ROOM, EPOCH, 4, 6)]
+    gate.hub.receive_hole(ROOM, 4, 6, missed(5, 6))
+    gate.settle()
+    assert ann.outlet.seqs == [5, 6]
+
+
+def test_a_top_that_is_reached_already_asks_nothing() -> None:
+    gate = Gate()
+    gate.attach("ann", at=4)
+    gate.hub.receive_top(ROOM, EPOCH, 4)
+    assert gate.settle() == []
+
+
+def test_a_missing_tail_is_noticed_when_everyone_is_attached_again() -> None:
+    gate = Gate()
+    ann = gate.attach("ann", at=4)
+    gate.hub.reattach()
+    gate.settle()
+    assert gate.answer(gate.asked(), 6) == [Fill(ROOM, EPOCH, 4, 6)]
+    gate.hub.receive_hole(ROOM, 4, 6, missed(5, 6))
+    gate.settle()
+    assert ann.outlet.seqs == [5, 6]
+    assert [frame["type"] for frame in ann.outlet.frames] == ["attached", "event", "event"]
+
+
+def test_a_newcomer_whose_answer_shows_a_missing_tail_waits_for_it_to_be_filled() -> None:
+    gate = Gate()
+    ann = gate.attach("ann", at=4)
+    bob = gate.want("bob")
+    gate.answer(gate.asked(), 6)
+    assert gate.answer(gate.asked(), 6) == [Fill(ROOM, EPOCH, 4, 6)]
+    gate.hub.receive_hole(ROOM, 4, 6, missed(5, 6))
+    gate.push(event(7))
+    assert ann.outlet.seqs == [5, 6, 7]
+    assert bob.outlet.seqs == [7]
+    assert bob.outlet.frames[0]["seq"] == 6
+
+
+def test_what_is_held_is_bounded_and_fetched_later() -> None:
+    gate = Gate(FeedLimits(held_events=3))
+    ann = gate.attach("ann", at=0)
+    gate.push(*(event(seq) for seq in range(2, 11)))
+    gate.answer(gate.asked(), 10)
+    gate.hub.receive_hole(ROOM, 0, 1, missed(1, 1))
+    assert gate.settle() == [Fill(ROOM, EPOCH, 4, 10)]
+    assert ann.outlet.seqs == [1, 2, 3, 4]
+    gate.hub.receive_hole(ROOM, 4, 10, missed(5, 10))
+    gate.settle()
+    assert ann.outlet.seqs == list(range(1, 11))
+
+
+def test_what_was_dropped_from_behind_a_hole_is_remembered_by_its_number() -> None:
+    gate = Gate(FeedLimits(held_events=1))
+    ann = gate.attach("ann", at=0)
+    gate.push(event(2))
+    ask = gate.asked()
+    gate.answer(ask, 2)
+    gate.push(event(3, own=own(ann, 3)), event(4))
+    assert [frame["type"] for frame in ann.outlet.frames] == ["attached", "accepted"]
+    gate.hub.receive_hole(ROOM, 0, 1, missed(1, 1))
+    gate.settle()
+    assert gate.answer(gate.asked(), 4) == [Fill(ROOM, EPOCH, 2, 4)]
+
+
+def test_a_held_event_keeps_its_senders_answer() -> None:
+    gate = Gate()
+    ann = gate.attach("ann", at=0)
+    gate.push(event(2, own=own(ann, 2)))
+    gate.answer(gate.asked(), 2)
+    gate.hub.receive_hole(ROOM, 0, 1, missed(1, 1))
+    gate.settle()
+    assert [frame["type"] for frame in ann.outlet.frames[1:]] == ["event", "accepted"]
+
+
+def test_another_epoch_is_answered_by_asking_and_then_reset() -> None:
+    gate = Gate()
+    ann, bob = gate.attach("ann", at=9), gate.attach("bob", at=9)
+    gate.push(event(1, epoch="e2"))
+    assert ann.outlet.seqs == []
+    gate.answer(gate.asked(), 1, epoch="e2", refused={"bob": Code.NOT_A_MEMBER})
+    gate.push(event(2, epoch="e2"))
+    assert ann.outlet.frames[1:] == [
+        {"type": "reset", "room": ROOM, "epoch": "e2", "seq": 1},
+        {"type": "event", "seq": 2},
+    ]
+    assert bob.outlet.frames[-1]["type"] == "detached"
+
+
+def test_a_top_of_another_epoch_asks_about_everyone() -> None:
+    gate = Gate()
+    gate.attach("ann", at=9)
+    gate.hub.receive_top(ROOM, Epoch("e2"), 1)
+    gate.settle()
+    assert len(gate.asked().sessions) == 1
+
+
+def test_an_expelled_user_gets_the_event_and_then_nothing_more() -> None:
+    gate = Gate()
+    ann, bob, tab = gate.attach("ann", at=0), gate.attach("bob", at=0), gate.attach("tab", at=0, user="bob")
+    effects = gate.push(event(1, expel="bob"), event(2))
+    assert effects == [Ended(bob, tell_room=False), Ended(tab, tell_room=False)]
+    for session in (bob, tab):
+        assert session.outlet.seqs == [1]
+        assert session.outlet.frames[-1]["type"] == "detached"
+        assert session.stage is Stage.ENDED
+    assert ann.outlet.seqs == [1, 2]
+
+
+def test_a_room_without_sessions_is_forgotten() -> None:
+    gate = Gate()
+    ann = gate.attach("ann", at=0)
+    assert gate.hub.rooms == (ROOM,)
+    assert gate.hub.detach(ROOM, ann.client) is ann
+    gate.settle()
+    assert gate.hub.rooms == ()
+    assert not gate.hub.receive_event(ROOM, event(1))
+
+
+def test_detaching_what_is_not_attached_finds_nothing() -> None:
+    gate = Gate()
+    gate.attach("ann", at=0)
+    assert gate.hub.detach(ROOM, ClientId("g/nobody")) is None
+    assert gate.hub.detach(RoomId("elsewhere"), ClientId("g/ann")) is None
+
+
+def test_a_refused_session_is_told_and_never_live() -> None:
+    gate = Gate()
+    bob = gate.want("bob")
+    effects = gate.answer(gate.asked(), 4, refused={"bob": Code.NOT_A_MEMBER})
+    gate.push(event(5))
+    assert [(frame["type"], frame["code"], frame["id"]) for frame in bob.outlet.frames] == [
+        ("refused", "not_a_member", 1)
+    ]
+    assert effects == [Ended(bob, tell_room=False)]
+
+
+def test_a_wish_that_nobody_answered_is_refused_and_the_room_is_told() -> None:
+    gate = Gate()
+    bob = gate.want("bob")
+    gate.hub.receive_refusal(ROOM, gate.asked().command_id, Refused.of(Code.NO_ANSWER))
+    assert gate.settle() == [Ended(bob, tell_room=True)]
+    assert bob.outlet.frames[0]["code"] == "no_answer"
+
+
+def test_a_question_about_everyone_that_nobody_answered_is_asked_again() -> None:
+    gate = Gate()
+    gate.attach("ann", at=4)
+    gate.hub.reattach()
+    gate.settle()
+    gate.hub.receive_refusal(ROOM, gate.asked().command_id, Refused.of(Code.NO_ANSWER))
+    assert gate.settle() == []
+    gate.hub.ask_again()
+    assert isinstance(gate.settle()[0], Ask)
+    gate.hub.ask_again()
+    assert gate.settle() == []
+
+
+def test_a_room_that_is_gone_ends_all_its_sessions() -> None:
+    gate = Gate()
+    ann = gate.attach("ann", at=4)
+    gate.hub.reattach()
+    gate.settle()
+    gate.hub.receive_refusal(ROOM, gate.asked().command_id, Refused.of(Code.ROOM_NOT_FOUND))
+    assert gate.settle() == [Ended(ann, tell_room=False)]
+    assert ann.outlet.frames[-1] == {"type": "detached", "room": ROOM, "code": "room_not_found"}
+
+
+def test_answers_to_questions_nobody_asked_change_nothing() -> None:
+    gate = Gate()
+    ann = gate.attach("ann", at=4)
+    ask = Ask(ROOM, gate.want("bob").client, ())
+    assert gate.answer(ask, 9) == []
+    gate.push(event(5))
+    assert ann.outlet.seqs == [5]
+
+
+def test_a_resume_within_the_ring_needs_no_history() -> None:
+    gate = Gate()
+    gate.attach("ann", at=4)
+    gate.push(*(event(seq) for seq in range(5, 9)))
+    bob = gate.attach("bob", at=8, position=(EPOCH, 6))
+    gate.push(event(9))
+    assert gate.todo == []
+    assert bob.outlet.frames[0]["seq"] == 6
+    assert bob.outlet.seqs == [7, 8, 9]
+
+
+def test_a_longer_resume_is_fetched_and_joined_with_what_came_live() -> None:
+    gate = Gate()
+    bob = gate.want("bob", position=(EPOCH, 3))
+    assert gate.answer(gate.asked(), 6) == [Replay(bob, EPOCH, 3, 6)]
+    gate.push(event(7), event(8, own=own(bob, 8)))
+    assert bob.outlet.frames == []
+    gate.hub.receive_replay(bob, missed(4, 7))
+    gate.push(event(9))
+    assert bob.outlet.frames[0]["seq"] == 3
+    assert bob.outlet.seqs == [4, 5, 6, 7, 8, 9]
+    assert bob.outlet.frames[-2]["type"] == "accepted"
+
+
+def test_a_resume_is_all_or_nothing() -> None:
+    gate = Gate()
+    bob = gate.want("bob", position=(EPOCH, 3))
+    gate.answer(gate.asked(), 6)
+    gate.hub.receive_replay(bob, missed(5, 6))
+    gate.push(event(7))
+    assert [frame["type"] for frame in bob.outlet.frames] == ["reset", "attached", "event"]
+    assert bob.outlet.frames[1]["seq"] == 6
+
+
+@pytest.mark.parametrize("position", [("e0", 5), (EPOCH, 2), (EPOCH, 20)], ids=["epoch", "too far", "ahead"])
+def test_a_position_that_cannot_be_resumed_is_reset(position: tuple[str, int]) -> None:
+    gate = Gate(FeedLimits(resume_events=5))
+    bob = gate.attach("bob", at=10, position=position)
+    gate.push(event(11))
+    assert bob.outlet.frames[0] == {"type": "reset", "room": ROOM, "epoch": EPOCH, "seq": 10}
+    assert bob.outlet.frames[1]["seq"] == 10
+    assert bob.outlet.seqs == [11]
+
+
+def test_a_replay_that_falls_too_far_behind_is_reset_and_loses_no_answer() -> None:
+    gate = Gate(FeedLimits(backlog_frames=2))
+    bob = gate.want("bob", position=(EPOCH, 3))
+    gate.answer(gate.asked(), 6)
+    gate.push(event(7, own=own(bob, 7)), event(8), event(9), event(10))
+    assert [frame["type"] for frame in bob.outlet.frames] == ["reset", "attached", "accepted", "event"]
+    assert bob.outlet.frames[1]["seq"] == 9
+    gate.hub.receive_replay(bob, missed(4, 6))
+    gate.settle()
+    assert bob.outlet.seqs == [7, 10]
+
+
+def test_detaching_while_replaying_loses_no_answer() -> None:
+    gate = Gate()
+    gate.attach("ann", at=6)
+    bob = gate.want("bob", position=(EPOCH, 3))
+    gate.answer(gate.asked(), 6)
+    gate.push(event(7, own=own(bob, 7)))
+    gate.hub.detach(ROOM, bob.client)
+    gate.settle()
+    assert [frame["type"] for frame in bob.outlet.frames] == ["accepted"]
+
+
+def test_attaching_again_replaces_the_session() -> None:
+    gate = Gate()
+    first = gate.attach("ann", at=4)
+    again = gate.want("ann")
+    ask = gate.asked()
+    gate.push(event(5))
+    assert first.stage is Stage.ENDED
+    gate.answer(ask, 5)
+    gate.push(event(6))
+    assert again.outlet.seqs == [6]
+    assert first.outlet.seqs == []
+
+
+def test_signals_pass_even_while_the_room_is_held() -> None:
+    gate = Gate()
+    ann = gate.attach("ann", at=4)
+    gate.push(event(9))
+    gate.hub.receive_signal(ROOM, event(0).frame)
+    gate.settle()
+    assert len(ann.outlet.frames) == 2
+
+
+def test_events_before_the_room_has_answered_are_not_ours() -> None:
+    gate = Gate()
+    bob = gate.want("bob")
+    ask = gate.asked()
+    gate.push(event(4, own=own(bob, 4)))
+    gate.hub.receive_top(ROOM, EPOCH, 4)
+    gate.answer(ask, 4)
+    assert [frame["type"] for frame in bob.outlet.frames] == ["accepted", "attached"]
+
+
+def test_a_roster_names_the_rooms_of_that_shard_only() -> None:
+    gate = Gate()
+    gate.attach("ann", at=4)
+    shards_asked = []
+    for shard in range(8):
+        gate.hub.reattach_shard(shard, 8)
+        shards_asked += [shard] * len(gate.settle())
+    assert len(shards_asked) == 1
+
+
+def test_the_hub_counts_its_sessions() -> None:
+    gate = Gate()
+    gate.attach("ann", at=4)
+    gate.attach("bob", at=4)
+    assert gate.hub.session_count == 2
