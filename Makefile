@@ -14,7 +14,7 @@ SIZES := --gates $(GATES) --rooms $(ROOMS) --histories $(HISTORIES)
 .PHONY: help venv run up down test check fmt generate lock images
 
 help: ## List the targets.
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)$$/  make \1|\2/' | column -t -s '|'
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 venv: $(STAMP) ## Set up .venv with everything pinned in requirements/dev.txt.
 

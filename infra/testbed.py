@@ -1,4 +1,4 @@
-"""`python -m infra.testbed`: which bed the tests lie in, `containers` or `local`, on standard output; why, on standard error.
+"""`python -m infra.testbed`: what the tests run on, `containers` or `local`; why, on standard error.
 
 Does whatever it takes to have containers (an engine, images); GATEHOUSE_TEST_BED decides without trying.
 """
@@ -15,36 +15,36 @@ VARIABLE = "GATEHOUSE_TEST_BED"
 NEEDED = ("rabbitmq", "store", "gatehouse")
 
 
-class TestBed(StrEnum):
+class Bed(StrEnum):
     CONTAINERS = "containers"
     LOCAL = "local"
 
 
-def present_bed() -> TestBed:
+def present_bed() -> Bed:
     """The bed named by the environment, else containers when everything for them is there already."""
     if named := os.environ.get(VARIABLE):
-        return TestBed(named)
+        return Bed(named)
     ready = engine_answers() and all(present_image(name) for name in ("rabbitmq", "store"))
-    return TestBed.CONTAINERS if ready else TestBed.LOCAL
+    return Bed.CONTAINERS if ready else Bed.LOCAL
 
 
-def made_bed() -> TestBed:
+def made_bed() -> Bed:
     """The same, after trying to get an engine and the images."""
     if named := os.environ.get(VARIABLE):
-        return TestBed(named)
+        return Bed(named)
     try:
         _say(ensure_engine(PROJECT / ".run"))
         for name in NEEDED:
             _say(f"image for {name}: {ensure_image(name)}")
     except (EngineUnavailable, ImageUnavailable) as problem:
         _say(str(problem))
-        return TestBed.LOCAL
-    return TestBed.CONTAINERS
+        return Bed.LOCAL
+    return Bed.CONTAINERS
 
 
 def main() -> int:
     bed = made_bed()
-    _say(f"the tests run on {'containers' if bed is TestBed.CONTAINERS else 'local processes'} ({VARIABLE}={bed})")
+    _say(f"the tests run on {'containers' if bed is Bed.CONTAINERS else 'local processes'} ({VARIABLE}={bed})")
     sys.stdout.write(f"{bed}\n")
     return 0
 

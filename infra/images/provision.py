@@ -32,7 +32,7 @@ def present_image(name: str) -> str | None:
     if image.wanted and _exists(image.wanted):
         return image.wanted
     base = _present_base(image)
-    tag = _tag(image, base) if image is BASE or base else None
+    tag = recipe_tag(image, base) if image is BASE or base else None
     return tag if tag and _exists(tag) else None
 
 
@@ -51,7 +51,7 @@ def ensure_image(name: str) -> str:
 
 def _built(image: Image) -> str:
     base = None if image is BASE else _ensured_base(image)
-    tag = _tag(image, base)
+    tag = recipe_tag(image, base)
     if not _exists(tag):
         print(f"building {image.local}", file=sys.stderr, flush=True)
         if base is None:
@@ -72,11 +72,12 @@ def _present_base(image: Image) -> str | None:
         return None
     if image is GATEHOUSE:
         return present_image(BASE.name)
-    tag = _tag(BASE, None)
+    tag = recipe_tag(BASE, None)
     return tag if _exists(tag) else None
 
 
-def _tag(image: Image, base: str | None) -> str:
+def recipe_tag(image: Image, base: str | None) -> str:
+    """The local name ending with a hash of every file of the recipe and of what it stands on."""
     digest = hashlib.sha256((base or "").encode())
     for name, path in image.context().items():
         digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")

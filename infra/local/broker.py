@@ -19,13 +19,13 @@ READY_SECONDS = 90.0
 DEBIAN_SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 SHARED_SETTINGS = Path(__file__).resolve().parents[1] / "rabbitmq"
 # Counters are read by people and tests on one machine: a second old is fresh enough, the default five are not.
+FRESH_COUNTERS = "-rabbit collect_statistics_interval 1000 -rabbit quorum_tick_interval 1000"
 LOCAL_SETTINGS = """
 listeners.tcp.local = {host}:{amqp}
 management.tcp.ip = {host}
 management.tcp.port = {management}
 default_user = {user}
 default_pass = {password}
-collect_statistics_interval = 1000
 """
 
 
@@ -104,7 +104,7 @@ class BrokerNode:
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "enabled_plugins"),
             "RABBITMQ_PID_FILE": str(self.folder / "pid"),
             "RABBITMQ_DIST_PORT": str(self.ports.distribution),
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"-kernel inet_dist_use_interface {{127,0,0,1}} {FRESH_COUNTERS}",
             "ERL_EPMD_PORT": str(self.ports.names),
             "ERL_EPMD_ADDRESS": HOST,
             # Makes the start script become the Erlang VM instead of standing in front of it: one pid.

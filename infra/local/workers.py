@@ -2,7 +2,8 @@
 
 import os
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import assert_never
@@ -28,7 +29,7 @@ FIRST_PORTS = {Kind.GATEWAY: 8080, Kind.ROOM: 9101, Kind.HISTORY: 9201}
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """What all workers of a stack share."""
+    """What all workers of a stack share; `environment` overrides everything else they are told."""
 
     amqp_url: str
     mongo_url: str
@@ -37,6 +38,7 @@ class WorkerSettings:
     demo: bool
     log_level: str | None
     command: tuple[str, ...] = SERVICES_COMMAND
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class Worker:
         }
         if settings.log_level is not None:
             own["GATEHOUSE_LOG_LEVEL"] = settings.log_level
-        return {**os.environ, **own, **self._address()}
+        return {**os.environ, **own, **self._address(), **settings.environment}
 
     def _address(self) -> dict[str, str]:
         match self.kind:

@@ -1,0 +1,1 @@
+"""What tests stand on: a real broker and store, our services as processes or containers, and waiting."""

@@ -1,0 +1,113 @@
+"""One RabbitMQ for the test session, as a process or as a container behind the same few verbs."""
+
+import secrets
+
+import httpx
+
+from infra.deadline import wait_until
+from infra.local.broker import FRESH_COUNTERS, BrokerNode, BrokerPorts
+from infra.local.handshake import broker_answers
+from infra.process import is_alive, kill_process, last_lines, stop_process
+from tests.bed.containers import Container
+
+USER = "gatehouse"
+READY_SECONDS = 90.0
+
+
+class Broker:
+    """What a test may do to the broker. Ports and data survive stop, kill and start.
+
+    `url` logs in to the virtual host `/`; `inner_url` is the same seen from another container, None without containers.
+    """
+
+    url: str
+    management_url: str
+    inner_url: str | None = None
+
+    def start(self):
+        """Start it when it is down; return when a login succeeds and the counters answer."""
+        if not self.running():
+            self._launch()
+        if not wait_until(self._ready, READY_SECONDS):
+            raise AssertionError(f"the broker is not ready after {READY_SECONDS} seconds:\n{self.log_tail()}")
+
+    def restart(self):
+        self.stop()
+        self.start()
+
+    def _ready(self):
+        return broker_answers(self.url) and _management_answers(self.management_url)
+
+
+class LocalBroker(Broker):
+    """A node of the system's own RabbitMQ."""
+
+    def __init__(self, folder, ports):
+        numbers = BrokerPorts(amqp=ports.take(), management=ports.take(), distribution=ports.take(), names=ports.take())
+        self._node = BrokerNode(folder / "broker", folder / "broker.log", numbers, secrets.token_hex(8))
+        self._names = self._node.start_names()
+        self._process = None
+        self.url = self._node.amqp_url
+        self.management_url = self._node.management_url
+
+    def running(self):
+        return self._process is not None and is_alive(self._process)
+
+    def stop(self):
+        """A polite shutdown (SIGTERM)."""
+        stop_process(self._process)
+
+    def kill(self):
+        """SIGKILL, back only by `start`."""
+        kill_process(self._process)
+
+    def discard(self):
+        for process in (self._process, self._names):
+            if process is not None:
+                kill_process(process)
+
+    def log_tail(self):
+        return last_lines(self._node.log, 40)
+
+    def _launch(self):
+        self._process = self._node.start()
+
+
+class ContainerBroker(Broker):
+    def __init__(self, image, network, ports):
+        password = secrets.token_hex(8)
+        amqp, management = ports.take(), ports.take()
+        environment = {
+            "RABBITMQ_DEFAULT_USER": USER,
+            "RABBITMQ_DEFAULT_PASS": password,
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": FRESH_COUNTERS,
+        }
+        self._container = Container(image, network, "broker", {5672: amqp, 15672: management}, environment)
+        self.url = f"amqp://{USER}:{password}@127.0.0.1:{amqp}/"
+        self.inner_url = f"amqp://{USER}:{password}@broker:5672/"
+        self.management_url = f"http://{USER}:{password}@127.0.0.1:{management}"
+
+    def running(self):
+        return self._container.running()
+
+    def stop(self):
+        self._container.stop()
+
+    def kill(self):
+        self._container.kill()
+
+    def discard(self):
+        self._container.remove()
+
+    def log_tail(self):
+        return self._container.log_tail()
+
+    def _launch(self):
+        self._container.start()
+
+
+def _management_answers(url):
+    try:
+        return httpx.get(f"{url}/api/overview", timeout=5, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
