@@ -1,0 +1,344 @@
+"""What each event and record changes in the stored projection. Pure: nothing here waits, logs, or reads a clock.
+
+The projection of a room is three kinds of record: the room itself, one standing per user who ever mattered to it, one
+entry per invite. Each is the whole truth about its subject as of its own `seq`, so a store keeps the newer of two and
+is right whoever wrote them, however often. A standing stays behind as a tombstone when its user goes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final, assert_never
+
+from schemas.events import (
+    Event,
+    InviteCreated,
+    InviteRevoked,
+    MemberBanned,
+    MemberChanged,
+    MemberJoined,
+    MemberLeft,
+    MemberUnbanned,
+    MessageDeleted,
+    MessageEdited,
+    MessagePosted,
+    ReactionAdded,
+    ReactionRemoved,
+    Receipt,
+    RoomClosed,
+    RoomCreated,
+    RoomUpdated,
+)
+from schemas.fields import Metadata, Moment, Title, Topic
+from schemas.ids import EpochField, InviteId, InviteIdField, RoomIdField, Seq, UserId, UserIdField
+from schemas.model import Model
+from schemas.roles import Role, Visibility
+from schemas.state import BanState, InviteState, MemberState, RoomState
+
+PREVIEW_CHARACTERS: Final = 120
+
+
+class RoomRecord(Model):
+    """A room without its people, after the event at `seq`. `messages` counts every `message_posted` so far."""
+
+    room: RoomIdField
+    epoch: EpochField
+    seq: Seq
+    title: Title
+    visibility: Visibility
+    capacity: int
+    topic: Topic
+    metadata: Metadata
+    retention_days: int | None
+    created_at: Moment
+    updated_at: Moment
+    closed: bool = False
+    members: int = 0
+    messages: int = 0
+    last_message_seq: Seq = 0
+    preview: str = ""
+
+
+class Standing(Model):
+    """What a user is to a room as of `seq`: a member, banned, or neither (a tombstone). Marks move without a seq."""
+
+    room: RoomIdField
+    user: UserIdField
+    seq: Seq
+    membership: MemberState | None = None
+    ban: BanState | None = None
+
+
+class InviteRecord(Model):
+    """An invite as of `seq`; `state` absent: it was revoked."""
+
+    room: RoomIdField
+    invite: InviteIdField
+    seq: Seq
+    state: InviteState | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The records one event leaves behind."""
+
+    room: RoomRecord
+    standings: tuple[Standing, ...] = ()
+    invites: tuple[InviteRecord, ...] = ()
+
+
+@dataclass(slots=True)
+class Projection:
+    """A room's records, or as many of them as an event touches."""
+
+    room: RoomRecord | None = None
+    standings: dict[UserId, Standing] = field(default_factory=dict)
+    invites: dict[InviteId, InviteRecord] = field(default_factory=dict)
+
+    def apply(self, change: Change) -> None:
+        """Take over what is newer than what is here."""
+        self.room = change.room
+        for standing in change.standings:
+            if standing.seq > _seq_of(self.standings.get(standing.user)):
+                self.standings[standing.user] = standing
+        for invite in change.invites:
+            if invite.seq > _seq_of(self.invites.get(invite.invite)):
+                self.invites[invite.invite] = invite
+
+    def mark(self, receipt: Receipt) -> None:
+        """Raise a member's marks; for anyone else a receipt says nothing."""
+        standing = self.standings.get(receipt.user)
+        if standing is not None:
+            self.standings[receipt.user] = marked(standing, receipt)
+
+
+def touched_users(entry: Event | Receipt) -> frozenset[UserId]:
+    """Whose standings an entry reads or changes."""
+    match entry:
+        case RoomCreated():
+            return frozenset(member.user for member in entry.members)
+        case MemberLeft(successor=successor) if successor is not None:
+            return frozenset({entry.user, successor})
+        case MemberJoined() | MemberLeft() | MemberBanned() | MemberUnbanned() | MemberChanged() | Receipt():
+            return frozenset({entry.user})
+        case _:
+            return frozenset()
+
+
+def touched_invites(entry: Event | Receipt) -> frozenset[InviteId]:
+    """Which invites an entry reads or changes."""
+    match entry:
+        case InviteCreated() | InviteRevoked():
+            return frozenset({entry.invite})
+        case MemberJoined(invite=invite) if invite is not None:
+            return frozenset({invite})
+        case _:
+            return frozenset()
+
+
+def change_of(event: Event, before: Projection) -> Change:
+    """What the event changes. `before` is the room right before it, with at least the records the event touches.
+
+    A record that is already as new as the event was written by an earlier try and stays; counts that depend on it
+    are then not to be trusted, and `services.history.intake` takes those stored with the event.
+    """
+    if isinstance(event, RoomCreated):
+        return _begun(event)
+    if before.room is None:
+        raise AssertionError("only room_created is folded without a room")
+    return _continued(event, before.room, before)
+
+
+def _begun(event: RoomCreated) -> Change:
+    room = RoomRecord(
+        room=event.room,
+        epoch=event.epoch,
+        seq=event.seq,
+        title=event.title,
+        visibility=event.visibility,
+        capacity=event.capacity,
+        topic=event.topic,
+        metadata=event.metadata,
+        retention_days=event.retention_days,
+        created_at=event.at,
+        updated_at=event.at,
+        members=len({member.user for member in event.members}),
+    )
+    return Change(room, tuple(_joined(event, first.user, first.role, None) for first in event.members))
+
+
+def _continued(event: Event, room: RoomRecord, before: Projection) -> Change:  # noqa: C901, PLR0912 - one arm an event
+    match event:
+        case RoomCreated():
+            raise AssertionError("a room begins once")
+        case RoomUpdated():
+            return Change(_moved(room, event, **_given(event)))
+        case RoomClosed():
+            return Change(_moved(room, event, closed=True))
+        case MemberJoined():
+            return _member_joined(event, room, before)
+        case MemberLeft():
+            return _member_left(event, room, before)
+        case MemberBanned():
+            ban = BanState(user=event.user, text=event.text, until=event.until)
+            gone = Standing(room=event.room, user=event.user, seq=event.seq, ban=ban)
+            return _with_standings(event, room, before, (gone,))
+        case MemberUnbanned():
+            return _with_standings(event, room, before, (_altered(event, event.user, before, ban=None),))
+        case MemberChanged():
+            return _with_standings(event, room, before, (_member_changed(event, before),))
+        case InviteCreated():
+            return Change(_moved(room, event), invites=(_invite_created(event),))
+        case InviteRevoked():
+            revoked = InviteRecord(room=event.room, invite=event.invite, seq=event.seq)
+            return Change(_moved(room, event), invites=(revoked,))
+        case MessagePosted():
+            return Change(_message_posted(event, room))
+        case MessageEdited():
+            return Change(_moved(room, event, **_preview_if_last(room, event.target, preview(event.text))))
+        case MessageDeleted():
+            return Change(_moved(room, event, **_preview_if_last(room, event.target, "")))
+        case ReactionAdded() | ReactionRemoved():
+            return Change(_moved(room, event))
+        case _:
+            assert_never(event)
+
+
+def fold(state: RoomState | None, entry: Event | Receipt) -> RoomState:
+    """The room after one more entry of its log (I7)."""
+    projection = projection_of(state) if state is not None else Projection()
+    if isinstance(entry, Receipt):
+        projection.mark(entry)
+    else:
+        projection.apply(change_of(entry, projection))
+    return state_of(projection)
+
+
+def state_of(projection: Projection) -> RoomState:
+    """The room as snapshots carry it. The projection holds every record of the room."""
+    if projection.room is None:
+        raise AssertionError("a room that was never created has no state")
+    standings = [projection.standings[user] for user in sorted(projection.standings)]
+    invites = [projection.invites[invite] for invite in sorted(projection.invites)]
+    return RoomState(
+        **_own_fields(projection.room),
+        members=tuple(standing.membership for standing in standings if standing.membership is not None),
+        bans=tuple(standing.ban for standing in standings if standing.ban is not None),
+        invites=tuple(invite.state for invite in invites if invite.state is not None),
+    )
+
+
+def projection_of(state: RoomState) -> Projection:
+    """Records that fold on to what the room's own would; what a state does not carry (message counts) starts at 0."""
+    projection = Projection(RoomRecord(**_own_fields(state), members=len(state.members)))
+    bans = {ban.user: ban for ban in state.bans}
+    members = {member.user: member for member in state.members}
+    for user in bans.keys() | members.keys():
+        projection.standings[user] = Standing(
+            room=state.room, user=user, seq=state.seq, membership=members.get(user), ban=bans.get(user)
+        )
+    for invite in state.invites:
+        record = InviteRecord(room=state.room, invite=invite.invite, seq=state.seq, state=invite)
+        projection.invites[invite.invite] = record
+    return projection
+
+
+def marked(standing: Standing, receipt: Receipt) -> Standing:
+    """The standing with marks raised to the receipt's; they never go down.
+
+    A receipt older than the membership is a repeat from an earlier one, and says nothing of this.
+    """
+    member = standing.membership
+    if member is None or receipt.at < member.joined_at:
+        return standing
+    marks = {"read": max(member.read, receipt.read), "delivered": max(member.delivered, receipt.delivered)}
+    return standing.model_copy(update={"membership": member.model_copy(update=marks)})
+
+
+def preview(text: str) -> str:
+    """The beginning of a message, for lists."""
+    return text[:PREVIEW_CHARACTERS]
+
+
+_LISTS: Final = frozenset({"members", "bans", "invites"})
+_SETTABLE: Final = ("title", "topic", "capacity", "visibility", "metadata")
+
+
+def _own_fields(room: RoomRecord | RoomState) -> dict[str, Any]:  # Any: values of the fields both have
+    return {name: getattr(room, name) for name in RoomState.model_fields if name not in _LISTS}
+
+
+def _seq_of(record: Standing | InviteRecord | None) -> int:
+    return -1 if record is None else record.seq
+
+
+def _moved(room: RoomRecord, event: Event, **changed: Any) -> RoomRecord:  # Any: values of the record's own fields
+    return room.model_copy(update={"seq": event.seq, "updated_at": event.at, **changed})
+
+
+def _given(event: RoomUpdated) -> dict[str, Any]:  # Any: values of the record's own fields
+    return {name: value for name in _SETTABLE if (value := getattr(event, name)) is not None}
+
+
+def _joined(event: RoomCreated | MemberJoined, user: UserId, role: Role, ban: BanState | None) -> Standing:
+    member = MemberState(user=user, role=role, joined_at=event.at, joined_seq=event.seq)
+    return Standing(room=event.room, user=user, seq=event.seq, membership=member, ban=ban)
+
+
+def _member_joined(event: MemberJoined, room: RoomRecord, before: Projection) -> Change:
+    known = before.standings.get(event.user)
+    standing = _joined(event, event.user, event.role, known.ban if known is not None else None)
+    change = _with_standings(event, room, before, (standing,))
+    invite = before.invites.get(event.invite) if event.invite is not None else None
+    if invite is None or invite.state is None:
+        return change
+    used = invite.state.model_copy(update={"uses": invite.state.uses + 1})
+    return Change(change.room, change.standings, (invite.model_copy(update={"seq": event.seq, "state": used}),))
+
+
+def _member_left(event: MemberLeft, room: RoomRecord, before: Projection) -> Change:
+    gone = _altered(event, event.user, before, membership=None)
+    if event.successor is None:
+        return _with_standings(event, room, before, (gone,))
+    return _with_standings(event, room, before, (gone, _with_member(event, event.successor, before, role=Role.OWNER)))
+
+
+def _member_changed(event: MemberChanged, before: Projection) -> Standing:
+    changed: dict[str, Any] = {} if event.role is None else {"role": event.role}  # Any: values of MemberState
+    if event.muted is not None:
+        changed |= {"muted": event.muted, "muted_until": event.until if event.muted else None}
+    return _with_member(event, event.user, before, **changed)
+
+
+def _with_member(event: Event, user: UserId, before: Projection, **changed: Any) -> Standing:  # Any: of MemberState
+    known = before.standings.get(user)
+    member = known.membership if known is not None else None
+    return _altered(event, user, before, membership=member.model_copy(update=changed) if member is not None else None)
+
+
+def _altered(event: Event, user: UserId, before: Projection, **changed: Any) -> Standing:  # Any: fields of Standing
+    known = before.standings.get(user) or Standing(room=event.room, user=user, seq=0)
+    return known.model_copy(update={"seq": event.seq, **changed})
+
+
+def _with_standings(event: Event, room: RoomRecord, before: Projection, standings: tuple[Standing, ...]) -> Change:
+    was = sum(1 for standing in standings if _is_member(before.standings.get(standing.user)))
+    now = sum(1 for standing in standings if _is_member(standing))
+    return Change(_moved(room, event, members=room.members + now - was), standings)
+
+
+def _is_member(standing: Standing | None) -> bool:
+    return standing is not None and standing.membership is not None
+
+
+def _invite_created(event: InviteCreated) -> InviteRecord:
+    state = InviteState(invite=event.invite, role=event.role, expires_at=event.expires_at, max_uses=event.max_uses)
+    return InviteRecord(room=event.room, invite=event.invite, seq=event.seq, state=state)
+
+
+def _message_posted(event: MessagePosted, room: RoomRecord) -> RoomRecord:
+    return _moved(room, event, messages=room.messages + 1, last_message_seq=event.seq, preview=preview(event.text))
+
+
+def _preview_if_last(room: RoomRecord, target: int, text: str) -> dict[str, str]:
+    return {"preview": text} if target == room.last_message_seq else {}

@@ -1,0 +1,100 @@
+"""What a reader gets to see: who may read a room, which events a page holds, how a room looks in a list. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from schemas.answers import Accepted, MemberView
+from schemas.events import Event, MessagePosted
+from schemas.queries import HoleQuery, PageQuery, RoomView
+from schemas.roles import Visibility
+from schemas.state import AppliedCommand, MemberState
+from services.history.fold import RoomRecord, Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Events with `after < seq <= through`: the first `limit` of them, or with `newest` the last; always told oldest
+    first. `messages` leaves all other events out, before the limit counts."""
+
+    after: int
+    through: int
+    limit: int
+    newest: bool = False
+    messages: bool = False
+
+
+def window_of(query: PageQuery | HoleQuery, head: int) -> Window:
+    """The window a query asks for in a room whose newest folded event is `head`; nothing newer is shown."""
+    if isinstance(query, HoleQuery):
+        return Window(query.after, head, query.limit)
+    through = head if query.before is None else min(head, query.before - 1)
+    return Window(query.after or 0, through, query.limit, newest=query.after is None, messages=query.messages)
+
+
+def may_read(room: RoomRecord, standing: Standing | None) -> bool:
+    """Public rooms are open to everyone who is somebody, all others to their members alone (I10)."""
+    return room.visibility is Visibility.PUBLIC or is_member(standing)
+
+
+def is_member(standing: Standing | None) -> bool:
+    """Whether the user is a member now."""
+    return standing is not None and standing.membership is not None
+
+
+def read_through(room: RoomRecord, member: MemberState) -> int:
+    """The seq up to which nothing is unread: the read mark, or the joining where that came later."""
+    return min(room.seq, max(member.read, member.joined_seq))
+
+
+def needs_count(room: RoomRecord, member: MemberState) -> bool:
+    """Whether anything can be unread at all, so that the store has to be asked where the mark stands."""
+    return read_through(room, member) < room.last_message_seq
+
+
+def unread(room: RoomRecord, messages_read: int) -> int:
+    """How many messages, one's own among them, stand behind the mark. `messages_read`: how many stand up to it."""
+    return max(0, room.messages - messages_read)
+
+
+def room_view(room: RoomRecord, standing: Standing | None, unread_messages: int = 0) -> RoomView:
+    """A room as one user sees it; what is the user's own is there for members only."""
+    member = standing.membership if standing is not None else None
+    return RoomView(
+        room=room.room,
+        epoch=room.epoch,
+        seq=room.seq,
+        title=room.title,
+        topic=room.topic,
+        visibility=room.visibility,
+        capacity=room.capacity,
+        closed=room.closed,
+        member_count=room.members,
+        created_at=room.created_at,
+        updated_at=room.updated_at,
+        role=member.role if member is not None else None,
+        unread=unread_messages if member is not None else None,
+        preview=room.preview or None,
+    )
+
+
+def member_view(member: MemberState) -> MemberView:
+    """A member as others see them. Who is online, only the room service knows."""
+    return MemberView(user=member.user, role=member.role)
+
+
+def answer_of(event: Event) -> Accepted:
+    """What the room answered to the command that made this event (I2)."""
+    return Accepted(
+        command_id=event.command_id,
+        room=event.room,
+        epoch=event.epoch,
+        seq=event.seq,
+        message_id=event.message_id if isinstance(event, MessagePosted) else None,
+        at=event.at,
+    )
+
+
+def applied_command(event: Event) -> AppliedCommand:
+    """The event's command, with its answer."""
+    return AppliedCommand(actor=event.actor, command_id=event.command_id, answer=answer_of(event))

@@ -1,0 +1,175 @@
+"""A store in memory, honest to the contract: for tests and for trying things out. It keeps nothing across a process."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from schemas import limits
+from schemas.answers import Accepted
+from schemas.events import Event, Logged, MessagePosted, RoomCreated
+from schemas.ids import CommandId, RoomId, UserId
+from schemas.roles import Visibility
+from schemas.state import MemberState
+from services.history.fold import Projection, RoomRecord, Standing, state_of
+from services.history.intake import Kept, Known, Outcome, Place, Plan, place_of, plan
+from services.history.pages import Window, answer_of, applied_command, is_member
+from services.history.store import FENCE_LIFETIME, REMEMBERED_QUESTIONS, Loaded, RoomPage
+
+
+@dataclass(slots=True)
+class _Fence:
+    term: int = 0
+    expires_at: datetime | None = None
+    questions: dict[str, int] = field(default_factory=dict)
+
+
+class MemoryStore:
+    """See `services.history.store.Store`. Every call is atomic here, since nothing in it waits."""
+
+    def __init__(self) -> None:
+        self._rooms: dict[RoomId, Projection] = {}
+        self._events: dict[RoomId, dict[Place, Kept]] = {}
+        self._commands: dict[tuple[RoomId, UserId, CommandId], Kept] = {}
+        self._fences: dict[RoomId, _Fence] = {}
+
+    async def prepare(self) -> None:
+        """Nothing to make."""
+
+    async def append(self, batch: Sequence[Logged]) -> list[Outcome]:
+        """See `Store.append`."""
+        known = self._known({logged.entry.room for logged in batch})
+        refused: dict[int, str] = {}
+        first = plan(batch, known)
+        while reused := self._reused_commands(first):
+            refused |= reused
+            first = plan(batch, known, refused)
+        self._carry_out(first)
+        return first.outcomes
+
+    async def raise_fence(self, room: RoomId, question: str, now: datetime) -> int:
+        """See `Store.raise_fence`."""
+        self._forget_fences(now)
+        fence = self._fences.setdefault(room, _Fence())
+        if question in fence.questions:
+            return fence.questions[question]
+        fence.term += 1
+        latest = [*fence.questions.items(), (question, fence.term)][-REMEMBERED_QUESTIONS:]
+        fence.questions = dict(latest)
+        fence.expires_at = None if room in self._rooms else now + FENCE_LIFETIME
+        return fence.term
+
+    async def snapshot(self, room: RoomId) -> Loaded | None:
+        """See `Store.snapshot`."""
+        projection = self._rooms.get(room)
+        if projection is None:
+            return None
+        recent = self._in_order(room)[-limits.RECENT_COMMANDS :]
+        return Loaded(state_of(projection), tuple(applied_command(kept.event) for kept in recent))
+
+    async def lookup(self, room: RoomId, actor: UserId, command_id: CommandId) -> Accepted | None:
+        """See `Store.lookup`."""
+        kept = self._commands.get((room, actor, command_id))
+        return answer_of(kept.event) if kept is not None else None
+
+    async def room(self, room: RoomId) -> RoomRecord | None:
+        """See `Store.room`."""
+        projection = self._rooms.get(room)
+        return projection.room if projection is not None else None
+
+    async def standings(self, user: UserId, rooms: Collection[RoomId]) -> Mapping[RoomId, Standing]:
+        """See `Store.standings`."""
+        known = {room: self._rooms[room].standings for room in rooms if room in self._rooms}
+        return {room: standings[user] for room, standings in known.items() if user in standings}
+
+    async def page(self, room: RoomRecord, window: Window) -> list[Event]:
+        """See `Store.page`."""
+        events = [kept.event for kept in self._in_order(room.room)]
+        found = [event for event in events if window.after < event.seq <= window.through]
+        if window.messages:
+            found = [event for event in found if isinstance(event, MessagePosted)]
+        return found[-window.limit :] if window.newest else found[: window.limit]
+
+    async def messages_through(self, room: RoomRecord, seq: int) -> int:
+        """See `Store.messages_through`."""
+        kept = self._events[room.room].get(Place(room.room, room.epoch, seq))
+        return kept.messages if kept is not None else 0
+
+    async def directory(self, offset: int, limit: int) -> RoomPage:
+        """See `Store.directory`."""
+        rooms = self._folded()
+        return _listed(
+            (room for room in rooms if room.visibility is Visibility.PUBLIC and not room.closed), offset, limit
+        )
+
+    async def rooms_of(self, user: UserId, offset: int, limit: int) -> RoomPage:
+        """See `Store.rooms_of`."""
+        rooms = self._folded()
+        return _listed((room for room in rooms if is_member(self._rooms[room.room].standings.get(user))), offset, limit)
+
+    async def members(self, room: RoomId, after: UserId | None, limit: int) -> list[MemberState]:
+        """See `Store.members`."""
+        standings = self._rooms[room].standings if room in self._rooms else {}
+        users = sorted(user for user in standings if after is None or user > after)
+        found = (standings[user].membership for user in users)
+        return [member for member in found if member is not None][:limit]
+
+    async def ping(self) -> None:
+        """Always there."""
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+    def _known(self, rooms: set[RoomId]) -> Known:
+        return Known(
+            rooms={room: self._rooms[room] for room in rooms if room in self._rooms},
+            fences={room: self._fences[room].term for room in rooms if room in self._fences},
+            kept={place: kept for room in rooms for place, kept in self._events.get(room, {}).items()},
+        )
+
+    def _reused_commands(self, planned: Plan) -> dict[int, str]:
+        seen = dict(self._commands)
+        reused: dict[int, str] = {}
+        for index, kept in planned.events.items():
+            command = _command_of(kept.event)
+            if seen.setdefault(command, kept) is not kept:
+                reused[index] = f"the command was applied at seq {seen[command].event.seq} already"
+        return reused
+
+    def _carry_out(self, planned: Plan) -> None:
+        for kept in planned.events.values():
+            self._events.setdefault(kept.event.room, {})[place_of(kept.event)] = kept
+            self._commands[_command_of(kept.event)] = kept
+            if isinstance(kept.event, RoomCreated):
+                self._rooms[kept.event.room] = Projection()
+        for room, term in planned.begun.items():
+            fence = self._fences.setdefault(room, _Fence())
+            fence.term, fence.expires_at = max(fence.term, term), None
+        for (room, user), standing in planned.standings.items():
+            self._rooms[room].standings[user] = standing
+        for (room, invite), record in planned.invites.items():
+            self._rooms[room].invites[invite] = record
+        for room, folded in planned.rooms.items():
+            self._rooms[room].room = folded
+
+    def _forget_fences(self, now: datetime) -> None:
+        for room, fence in list(self._fences.items()):
+            if fence.expires_at is not None and fence.expires_at < now:
+                del self._fences[room]
+
+    def _in_order(self, room: RoomId) -> list[Kept]:
+        return sorted(self._events.get(room, {}).values(), key=lambda kept: kept.event.seq)
+
+    def _folded(self) -> list[RoomRecord]:
+        return [projection.room for projection in self._rooms.values() if projection.room is not None]
+
+
+def _command_of(event: Event) -> tuple[RoomId, UserId, CommandId]:
+    return event.room, event.actor, event.command_id
+
+
+def _listed(rooms: Iterable[RoomRecord], offset: int, limit: int) -> RoomPage:
+    found = sorted(rooms, key=lambda room: room.room)
+    found.sort(key=lambda room: room.updated_at, reverse=True)
+    return RoomPage(found[offset : offset + limit], len(found))
