@@ -22,7 +22,7 @@ CONTRACT_VERSION: Final = "1.0.0"
 
 ABOUT: Final = """\
 Gatehouse is a chat backend whose only spine is RabbitMQ. Every operation is told from the side of the party in its \
-first tag: `gateway`, `room`, `history`, or `outside` for any AMQP client that is none of ours.
+tag: `gateway`, `room`, `history`, or `outside` for any AMQP client that is none of ours.
 
 An outside client takes part in three ways:
 
@@ -43,10 +43,6 @@ fields you do not know. Topic permissions of the broker decide who may do what.
 REPLY_ADDRESS: Final = {
     "location": "$message.header#/reply_to",
     "description": "The AMQP property reply_to; the answer goes to the default exchange under it.",
-}
-CORRELATION: Final = {
-    "location": "$message.header#/correlation_id",
-    "description": "The AMQP property correlation_id: the answer's is the question's.",
 }
 
 
@@ -250,6 +246,14 @@ OPERATIONS: Final = (
         amqp=_TRANSIENT,
     ),
     Operation(
+        "park",
+        "gateway, room or history",
+        "send",
+        "parked",
+        "Set a delivery aside with a reason; it is acknowledged only once the broker confirmed that.",
+        amqp=_PERSISTENT,
+    ),
+    Operation(
         "readParked",
         "operator",
         "receive",
@@ -263,9 +267,6 @@ OPERATIONS: Final = (
 def asyncapi() -> JsonObject:
     """The whole document."""
     schemas = component_schemas()
-    messages = component_messages(schemas)
-    for message in messages.values():
-        message["correlationId"] = {"$ref": "#/components/correlationIds/correlation"}
     return {
         "asyncapi": "3.0.0",
         "id": "urn:gatehouse:contract",
@@ -281,8 +282,7 @@ def asyncapi() -> JsonObject:
         "operations": {operation.name: operation.written() for operation in OPERATIONS},
         "components": {
             "securitySchemes": {"login": {"type": "userPassword", "description": "A user of the broker."}},
-            "correlationIds": {"correlation": CORRELATION},
-            "messages": messages,
+            "messages": component_messages(schemas),
             "schemas": schemas,
         },
     }
@@ -291,12 +291,14 @@ def asyncapi() -> JsonObject:
 def _server() -> JsonObject:
     return {
         "host": "{host}:{port}",
+        "pathname": "/{vhost}",
         "protocol": "amqp",
         "protocolVersion": "0.9.1",
         "description": "RabbitMQ 4 (3.10 or newer for everything but hand-over).",
         "variables": {
             "host": {"default": "localhost", "description": "Where the broker listens."},
             "port": {"default": "5672", "description": "`make up` chooses one and writes it to .run/endpoints.env."},
+            "vhost": {"default": "", "description": "The virtual host, percent-encoded; empty for the default one."},
         },
         "security": [{"$ref": "#/components/securitySchemes/login"}],
     }

@@ -66,8 +66,7 @@ class WireSchema(GenerateJsonSchema):
         written = super().model_schema(schema)
         if self.mode == "serialization":
             written.pop("additionalProperties", None)
-        if "description" in written:
-            written["description"] = " ".join(written["description"].split())
+        written["description"] = " ".join(written["description"].split())
         return written
 
 

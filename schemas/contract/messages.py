@@ -65,6 +65,12 @@ _OUT: Final[tuple[type[Model], ...]] = (
 _WRAPPED: Final = frozenset((*FACTS, *SIGNALS.values(), AttachAnswer))
 """Models that travel inside a log body or a fan-out delivery only."""
 
+_CORRELATION: Final = {
+    "location": "$message.header#/correlation_id",
+    "description": "The AMQP property correlation_id: the answer's is the question's.",
+}
+_UNANSWERED: Final = frozenset(model.__name__ for model in Control.__args__)
+
 PUSHES: Final = ("EventPush", "SignalPush", "AttachedPush", "TopPush", "ProbePush")
 
 
@@ -90,6 +96,8 @@ def _message(name: str, schema: JsonObject) -> JsonObject:
     message: JsonObject = {"name": name, "title": name, "contentType": JSON}
     if "description" in schema:
         message["summary"] = schema["description"]
+    if name not in _UNANSWERED and not name.startswith("Logged"):
+        message["correlationId"] = _CORRELATION
     if name in _EXAMPLES:
         message["examples"] = [{"payload": example} for example in _EXAMPLES[name]]
     return message | {"payload": {"$ref": SCHEMA_REFS.format(model=name)}}

@@ -1,0 +1,137 @@
+"""What an id may be. The tables hold one value for each way of breaking a rule."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from schemas.ids import (
+    ClientId,
+    ClientIdField,
+    CommandIdField,
+    EpochField,
+    GateIdField,
+    InviteIdField,
+    MessageIdField,
+    RoomIdField,
+    Seq,
+    UserIdField,
+    gate_of,
+)
+
+RULES = {
+    "room": TypeAdapter(RoomIdField),
+    "gate": TypeAdapter(GateIdField),
+    "client": TypeAdapter(ClientIdField),
+    "command": TypeAdapter(CommandIdField),
+    "message": TypeAdapter(MessageIdField),
+    "invite": TypeAdapter(InviteIdField),
+    "epoch": TypeAdapter(EpochField),
+    "user": TypeAdapter(UserIdField),
+    "seq": TypeAdapter(Seq),
+}
+
+GOOD = [
+    ("room", "general"),
+    ("room", "a"),
+    ("room", "A-Z_09:" + "x" * 57),
+    ("gate", "gate-7f3a"),
+    ("client", "gate-7f3a/k3v9"),
+    ("command", "0"),
+    ("command", "with a space, and ünïcode"),
+    ("command", "x" * 64),
+    ("message", "msg_1795170600250000370"),
+    ("invite", "inv_k3v9x2Qa"),
+    ("epoch", "hoayap4m8g"),
+    ("user", "alice"),
+    ("user", "zoë@example/phone#1"),
+    ("user", "世界"),
+    ("user", "x" * 128),
+    ("seq", 0),
+    ("seq", 2**53 - 1),
+]
+
+BAD = [
+    ("room", ""),
+    ("room", "x" * 65),
+    ("room", "two.words"),
+    ("room", "two words"),
+    ("room", "general\n"),
+    ("room", "général"),
+    ("room", "a/b"),
+    ("room", "#"),
+    ("room", "*"),
+    ("room", "\ud800"),
+    ("room", 7),
+    ("room", None),
+    ("gate", ""),
+    ("gate", "a.b"),
+    ("gate", "a/b"),
+    ("gate", "a:b"),
+    ("gate", "x" * 65),
+    ("client", "no-slash"),
+    ("client", "/x"),
+    ("client", "x/"),
+    ("client", "a/b/c"),
+    ("command", ""),
+    ("command", "x" * 65),
+    ("command", "tab\there"),
+    ("command", "line\nbreak"),
+    ("command", "\ud800"),
+    ("command", "\u200b"),
+    ("message", "1795170600250000370"),
+    ("message", "msg_"),
+    ("message", "msg_12a"),
+    ("message", "msg_" + "1" * 25),
+    ("invite", "short"),
+    ("invite", "x" * 65),
+    ("invite", "has a space"),
+    ("epoch", ""),
+    ("epoch", "UPPER"),
+    ("epoch", "x" * 33),
+    ("user", ""),
+    ("user", "x" * 129),
+    ("user", "two words"),
+    ("user", "no\u00a0break"),
+    ("user", "tab\t"),
+    ("user", "nul\0"),
+    ("user", "zero\u200bwidth"),
+    ("user", "\ud800"),
+    ("user", 7),
+    ("seq", -1),
+    ("seq", 2**53),
+    ("seq", "1"),
+    ("seq", 1.0),
+    ("seq", True),
+]
+
+
+@pytest.mark.parametrize(("kind", "value"), GOOD)
+def test_an_id_within_its_rule_stays_as_it_is(kind, value):
+    assert RULES[kind].validate_python(value) == value
+
+
+@pytest.mark.parametrize(("kind", "value"), BAD)
+def test_an_id_against_its_rule_is_refused(kind, value):
+    with pytest.raises(ValidationError):
+        RULES[kind].validate_python(value)
+
+
+def test_a_user_id_is_compared_in_one_normal_form():
+    assert RULES["user"].validate_python("zoe\u0308") == RULES["user"].validate_python("zoë")
+
+
+@settings(deadline=None)
+@given(st.text(max_size=140))
+def test_a_user_id_once_accepted_is_accepted_unchanged_for_ever(text):
+    try:
+        user = RULES["user"].validate_python(text)
+    except ValidationError:
+        return
+    assert RULES["user"].validate_python(user) == user == unicodedata.normalize("NFC", text)
+
+
+def test_the_gate_of_a_client_is_what_stands_before_the_slash():
+    assert gate_of(ClientId("gate-7f3a/k3v9")) == "gate-7f3a"
