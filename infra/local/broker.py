@@ -19,7 +19,10 @@ READY_SECONDS = 90.0
 DEBIAN_SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 SHARED_SETTINGS = Path(__file__).resolve().parents[1] / "rabbitmq"
 # Counters are read by people and tests on one machine: a second old is fresh enough, the default five are not.
-FRESH_COUNTERS = "-rabbit collect_statistics_interval 1000 -rabbit quorum_tick_interval 1000"
+FRESH_COUNTERS = (
+    "-rabbit collect_statistics_interval 1000 -rabbit quorum_tick_interval 1000 "
+    "-rabbitmq_management sample_retention_policies [{global,[{605,1}]},{basic,[{605,1}]},{detailed,[{605,1}]}]"
+)
 LOCAL_SETTINGS = """
 listeners.tcp.local = {host}:{amqp}
 management.tcp.ip = {host}

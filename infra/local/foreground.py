@@ -13,7 +13,7 @@ import jwt
 from infra.local.endpoints import Endpoints
 from infra.local.ledger import read_ledger
 from infra.local.settings import StackSettings
-from infra.local.stack import StartFailed, down, up
+from infra.local.stack import StartFailed, StartGivenUp, down, up
 
 DEMO_USERS = ("alice", "bob", "charlie")
 TOKEN_DAYS = 30
@@ -27,8 +27,10 @@ def run_foreground(settings: StackSettings) -> None:
     with _stop_signals() as stop:
         try:
             _say("starting the stack; logs are in", settings.folder / "logs")
-            _say(greeting(up(settings)))
+            _say(greeting(up(settings, stop.is_set)))
             _watch(settings, stop)
+        except StartGivenUp:
+            pass
         finally:
             _say("stopping")
             down(settings.folder)
@@ -66,15 +68,15 @@ def _watch(settings: StackSettings, stop: threading.Event) -> None:
             pause_seconds = FIRST_PAUSE_SECONDS
             continue
         _say(f"{', '.join(dead)} died; starting again (see {settings.folder / 'logs'})")
-        if not _started_again(settings):
+        if not _started_again(settings, stop):
             stop.wait(pause_seconds)
             pause_seconds = min(2 * pause_seconds, LONGEST_PAUSE_SECONDS)
 
 
-def _started_again(settings: StackSettings) -> bool:
+def _started_again(settings: StackSettings, stop: threading.Event) -> bool:
     began = time.monotonic()
     try:
-        up(settings)
+        up(settings, stop.is_set)
     except StartFailed as failure:
         _say(str(failure))
         return False

@@ -31,20 +31,25 @@ class StartFailed(Exception):
         super().__init__(f"{name} {reason}{tail}")
 
 
-def up(settings: StackSettings) -> Endpoints:
+class StartGivenUp(Exception):
+    """The caller of `up` no longer wants the stack; what was started stays up."""
+
+
+def up(settings: StackSettings, given_up: Callable[[], bool] = lambda: False) -> Endpoints:
     """Bring the stack to what `settings` ask for and return when all of it is ready; writes endpoints.env.
 
-    Raises StartFailed (what was started stays up, to be looked at or taken down), StackBusy, PackagesUnavailable.
+    Raises StartFailed (what was started stays up, to be looked at or taken down), StackBusy, PackagesUnavailable,
+    and StartGivenUp soon after `given_up` says so.
     """
     with alone(settings.folder):
-        launch = _Launch(settings, read_ledger(settings.folder), kept_credentials(settings.folder))
+        launch = _Launch(settings, read_ledger(settings.folder), kept_credentials(settings.folder), given_up)
         try:
             return launch.up()
         except StartFailed as failure:
             if failure.name in launch.started or not launch.found(failure.name):
                 raise
         # It was running when we looked, and a kill had just been sent: now it is gone, so look again.
-        return _Launch(settings, read_ledger(settings.folder), kept_credentials(settings.folder)).up()
+        return _Launch(settings, read_ledger(settings.folder), kept_credentials(settings.folder), given_up).up()
 
 
 def down(folder: Path) -> list[str]:
@@ -83,10 +88,13 @@ class _Started:
 class _Launch:
     """One call of `up`: the settings asked for against the ledger of what runs."""
 
-    def __init__(self, settings: StackSettings, ledger: Ledger, credentials: Credentials) -> None:
+    def __init__(
+        self, settings: StackSettings, ledger: Ledger, credentials: Credentials, given_up: Callable[[], bool]
+    ) -> None:
         self._settings = settings
         self._ledger = ledger
         self._credentials = credentials
+        self._given_up = given_up
         self.started: set[str] = set()
 
     def found(self, name: str) -> bool:
@@ -204,7 +212,9 @@ class _Launch:
 
     def _wait_ready(self, started: _Started) -> None:
         process = self._ledger.processes[started.name]
-        wait_until(lambda: not is_alive(process) or started.is_ready(), started.within_seconds)
+        wait_until(lambda: self._given_up() or not is_alive(process) or started.is_ready(), started.within_seconds)
+        if self._given_up():
+            raise StartGivenUp
         if not is_alive(process):
             raise StartFailed(started.name, "ended while it was starting.", started.log)
         if not started.is_ready():
