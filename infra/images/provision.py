@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -93,7 +94,17 @@ def _build(image: Image, base: str, tag: str) -> None:
             **{name: os.environ.get(name) for name in PROXY_VARIABLES},
         }
         given = [word for name, value in settings.items() if value for word in ("--build-arg", f"{name}={value}")]
-        docker("build", "--network", "host", "--tag", tag, *given, folder, within_seconds=BUILD_SECONDS)
+        label = f"gatehouse.image={image.name}"
+        docker(
+            "build", "--network", "host", "--tag", tag, "--label", label, *given, folder, within_seconds=BUILD_SECONDS
+        )
+    _drop_superseded(label)
+
+
+def _drop_superseded(label: str) -> None:
+    """Unused images of earlier recipes go after a day: younger ones may be another checkout's."""
+    with suppress(CommandFailed):
+        docker("image", "prune", "--all", "--force", "--filter", "until=24h", "--filter", f"label={label}")
 
 
 def _stage(image: Image, folder: Path) -> None:

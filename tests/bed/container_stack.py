@@ -73,6 +73,7 @@ class ContainerStack:
     def stop(self):
         for services in (self.gates, self.rooms, self.histories):
             for service in services:
+                service.container.stop()
                 service.container.remove()
 
     def logs(self, lines=60):

@@ -45,7 +45,9 @@ class Container:
             docker("start", self._id)
 
     def stop(self):
-        docker("stop", "--time", str(STOP_SECONDS), self._id)
+        """SIGTERM, SIGKILL after STOP_SECONDS; nothing when it never came up."""
+        if self._id is not None:
+            docker("stop", "--time", str(STOP_SECONDS), self._id)
 
     def kill(self):
         docker("kill", "--signal", "KILL", self._id)
