@@ -1,0 +1,53 @@
+"""Deliveries of one channel that wait for their batch. The broker's prefetch bounds how many there can be."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from aiormq.abc import DeliveredMessage
+
+
+class Inbound:
+    """Filled by the consumer's callback, emptied by the one writer of the shard."""
+
+    def __init__(self, *, batch: int, linger_seconds: float) -> None:
+        self._batch = batch
+        self._linger_seconds = linger_seconds
+        self._waiting: deque[DeliveredMessage] = deque()
+        self._some = asyncio.Event()
+        self._enough = asyncio.Event()
+        self._ended = False
+
+    async def receive(self, delivery: DeliveredMessage) -> None:
+        """Take one delivery up; never waits, so the order is the broker's."""
+        self._waiting.append(delivery)
+        self._some.set()
+        if len(self._waiting) >= self._batch:
+            self._enough.set()
+
+    def end(self) -> None:
+        """Hand out nothing any more: what waits goes back to the queue with the channel."""
+        self._ended = True
+        self._some.set()
+        self._enough.set()
+
+    async def take(self) -> list[DeliveredMessage]:
+        """The next batch, in order: full, or as old as it may become. Empty only after `end`."""
+        await self._some.wait()
+        if len(self._waiting) < self._batch and not self._ended:
+            await self._linger()
+        if self._ended:
+            return []
+        taken = [self._waiting.popleft() for _ in range(min(self._batch, len(self._waiting)))]
+        if not self._waiting:
+            self._some.clear()
+        if len(self._waiting) < self._batch:
+            self._enough.clear()
+        return taken
+
+    async def _linger(self) -> None:
+        try:
+            await asyncio.wait_for(self._enough.wait(), self._linger_seconds)
+        except TimeoutError:
+            return

@@ -1,0 +1,134 @@
+"""Reads, answered from the store (design §7). What is not for the actor's eyes does not exist for them (I10)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Final, NamedTuple, assert_never
+
+from schemas.answers import Refused
+from schemas.errors import Code
+from schemas.ids import RoomId, UserId
+from schemas.queries import (
+    MembersAnswer,
+    MembersQuery,
+    MessageQuery,
+    MyRoomsQuery,
+    PageAnswer,
+    PageQuery,
+    Query,
+    QueryAnswer,
+    RoomAnswer,
+    RoomQuery,
+    RoomsAnswer,
+    RoomsQuery,
+    RoomView,
+    SearchQuery,
+)
+from services.history.fold import RoomRecord, Standing
+from services.history.pages import (
+    may_read,
+    member_view,
+    needs_count,
+    read_through,
+    room_view,
+    unread,
+    window_of,
+)
+from services.history.store import RoomPage, Store
+
+STEP_SECONDS: Final = 0.05
+
+
+class Opened(NamedTuple):
+    """A room the actor may read, and what they are to it."""
+
+    room: RoomRecord
+    standing: Standing | None
+
+
+@dataclass(frozen=True, slots=True)
+class Queries:
+    """Answers reads. `through_seconds` bounds the wait of a read that asks for a seq which is not stored yet."""
+
+    store: Store
+    through_seconds: float
+
+    async def answer(self, query: Query) -> QueryAnswer:
+        """One read.
+
+        Raises:
+            StoreUnavailable: the store is away.
+        """
+        match query:
+            case PageQuery():
+                return await self._page(query)
+            case RoomQuery():
+                return await self._room(query)
+            case MembersQuery():
+                return await self._members(query)
+            case RoomsQuery():
+                return await self._listed(query.actor, await self.store.directory(query.offset, query.limit))
+            case MyRoomsQuery():
+                listed = await self.store.rooms_of(query.actor, query.offset, query.limit)
+                return await self._listed(query.actor, listed)
+            case SearchQuery() | MessageQuery():
+                return Refused.of(Code.UNKNOWN_COMMAND)
+            case _:
+                assert_never(query)
+
+    async def _page(self, query: PageQuery) -> PageAnswer | Refused:
+        opened = await self._open(query)
+        if isinstance(opened, Refused):
+            return opened
+        room = opened.room
+        events = await self.store.page(room, window_of(query, room.seq))
+        behind = room.seq < (query.through_seq or 0)
+        return PageAnswer(room=room.room, epoch=room.epoch, head=room.seq, events=tuple(events), behind=behind)
+
+    async def _room(self, query: RoomQuery) -> RoomAnswer | Refused:
+        opened = await self._open(query)
+        return opened if isinstance(opened, Refused) else RoomAnswer(view=await self._view(*opened))
+
+    async def _members(self, query: MembersQuery) -> MembersAnswer | Refused:
+        opened = await self._open(query)
+        if isinstance(opened, Refused):
+            return opened
+        found = await self.store.members(query.room, query.after, query.limit + 1)
+        shown = found[: query.limit]
+        return MembersAnswer(
+            room=query.room,
+            members=tuple(map(member_view, shown)),
+            total=opened.room.members,
+            next=shown[-1].user if len(found) > query.limit else None,
+        )
+
+    async def _listed(self, actor: UserId, listed: RoomPage) -> RoomsAnswer:
+        standings = await self.store.standings(actor, [room.room for room in listed.rooms])
+        views = await asyncio.gather(*(self._view(room, standings.get(room.room)) for room in listed.rooms))
+        return RoomsAnswer(rooms=tuple(views), total=listed.total)
+
+    async def _view(self, room: RoomRecord, standing: Standing | None) -> RoomView:
+        member = standing.membership if standing is not None else None
+        if member is None or not needs_count(room, member):
+            return room_view(room, standing)
+        read = await self.store.messages_through(room, read_through(room, member))
+        return room_view(room, standing, unread(room, read))
+
+    async def _open(self, query: PageQuery | RoomQuery | MembersQuery) -> Opened | Refused:
+        room = await self._through(query.room, query.through_seq or 0)
+        if room is None:
+            return Refused.of(Code.ROOM_NOT_FOUND)
+        standing = (await self.store.standings(query.actor, [query.room])).get(query.room)
+        return Opened(room, standing) if may_read(room, standing) else Refused.of(Code.ROOM_NOT_FOUND)
+
+    async def _through(self, room: RoomId, seq: int) -> RoomRecord | None:
+        """The room as soon as it is folded through `seq`; as it is, when that takes too long."""
+        deadline = time.monotonic() + self.through_seconds
+        while True:
+            found = await self.store.room(room)
+            enough = seq <= (found.seq if found is not None else 0)
+            if enough or time.monotonic() >= deadline:
+                return found
+            await asyncio.sleep(STEP_SECONDS)

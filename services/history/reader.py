@@ -1,0 +1,78 @@
+"""The door for reads: `history.queries`, competing with every other history worker, many reads at a time."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import structlog
+from faststream import AckPolicy
+from faststream.rabbit import Channel, ExchangeType, RabbitBroker, RabbitExchange, RabbitQueue
+from faststream.rabbit.annotations import RabbitMessage
+from faststream.rabbit.response import RabbitResponse
+from pydantic import ValidationError
+
+from schemas import routes
+from schemas.answers import Refused
+from schemas.errors import Code
+from schemas.queries import QUERY, Query, QueryAnswer
+from services.history.metrics import HistoryMetrics
+from services.history.queries import Queries
+from services.history.store import StoreUnavailable
+from services.runtime.control import raw_body
+
+log = structlog.get_logger()
+
+QUERIES_EXCHANGE: Final = RabbitExchange(routes.QUERIES, type=ExchangeType.DIRECT, durable=True)
+QUERIES_QUEUE: Final = RabbitQueue(routes.QUERIES_QUEUE, durable=True, routing_key=routes.HISTORY_KEY)
+
+
+class Reader:
+    """Every query gets an answer, if only a refusal; a delivery is acked behind it, so that prefetch bounds the reads
+    in progress. A read that dies with its worker is read again by another: that changes nothing."""
+
+    def __init__(self, queries: Queries, metrics: HistoryMetrics) -> None:
+        self._queries = queries
+        self._metrics = metrics
+
+    def subscribe(self, broker: RabbitBroker, *, at_once: int) -> None:
+        """Serve reads on this broker once it starts, `at_once` of them in progress."""
+
+        @broker.subscriber(
+            QUERIES_QUEUE,
+            QUERIES_EXCHANGE,
+            channel=Channel(prefetch_count=at_once),
+            ack_policy=AckPolicy.ACK,
+            decoder=raw_body,
+        )
+        async def read(message: RabbitMessage) -> RabbitResponse:
+            answer = await self.answer(message.body)
+            return RabbitResponse(answer.to_json(), content_type="application/json", mandatory=False)
+
+    async def answer(self, body: bytes) -> QueryAnswer:
+        """The answer to a query as it came. Never raises."""
+        try:
+            query = QUERY.validate_json(body)
+        except ValidationError as error:
+            self._metrics.queries.labels("malformed", Code.BAD_FIELD.value).inc()
+            return Refused.of(Code.BAD_FIELD, _first_complaint(error))
+        answer = await self._answer(query)
+        outcome = answer.code.value if isinstance(answer, Refused) else "answered"
+        self._metrics.queries.labels(query.type, outcome).inc()
+        return answer
+
+    async def _answer(self, query: Query) -> QueryAnswer:
+        try:
+            return await self._queries.answer(query)
+        except StoreUnavailable as error:
+            self._metrics.store_failures.inc()
+            log.warning("read_without_store", type=query.type, error=str(error))
+            return Refused.of(Code.OVERLOADED)
+        except Exception:
+            log.exception("read_failed", type=query.type)
+            return Refused.of(Code.INTERNAL)
+
+
+def _first_complaint(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    place = ".".join(map(str, first["loc"]))
+    return f"{place}: {first['msg']}" if place else first["msg"]
