@@ -39,8 +39,10 @@ def start_process(command: Sequence[str], environment: Mapping[str, str], log: P
 
 
 def is_alive(process: Process) -> bool:
-    _reap(process.pid)
-    return _start_mark(process.pid) == process.mark
+    alive = _start_mark(process.pid) == process.mark
+    if not alive:
+        _reap(process.pid)
+    return alive
 
 
 def stop_process(process: Process, within_seconds: float = STOP_SECONDS) -> bool:

@@ -86,6 +86,7 @@ def recipe_tag(image: Image, base: str | None) -> str:
 
 
 def _build(image: Image, base: str, tag: str) -> None:
+    label = f"gatehouse.image={image.name}"
     with TemporaryDirectory(prefix="gatehouse-image-") as folder:
         _stage(image, Path(folder))
         settings = {
@@ -94,10 +95,8 @@ def _build(image: Image, base: str, tag: str) -> None:
             **{name: os.environ.get(name) for name in PROXY_VARIABLES},
         }
         given = [word for name, value in settings.items() if value for word in ("--build-arg", f"{name}={value}")]
-        label = f"gatehouse.image={image.name}"
-        docker(
-            "build", "--network", "host", "--tag", tag, "--label", label, *given, folder, within_seconds=BUILD_SECONDS
-        )
+        given += ["--network", "host", "--tag", tag, "--label", label]
+        docker("build", *given, folder, within_seconds=BUILD_SECONDS)
     _drop_superseded(label)
 
 
