@@ -143,6 +143,7 @@ class Conversation:
         elif self._pending.full:
             self._lines.append(problem("not sent: too many messages wait for their answer"))
         else:
+            self._typing_said_at = float("-inf")
             self._pending.add(command_id, {"type": "send", "room": self.room, "text": text})
             self._send_due(now)
 
