@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from infra.reference import metrics_page, settings_page
 from schemas.contract.asyncapi import asyncapi
 from schemas.contract.catalogue import json_schemas
 from schemas.contract.tables import error_page
+from services.gateway.doors.http import openapi
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 GENERATED: Final = Path("schemas/generated")
@@ -22,8 +24,11 @@ def documents() -> dict[Path, str]:
     """Every generated file, relative to the checkout, with its text."""
     return {
         GENERATED / "asyncapi.json": _json(asyncapi()),
+        GENERATED / "openapi.json": _json(openapi()),
         **{JSON_SCHEMA / f"{name}.json": _json(schema) for name, schema in json_schemas().items()},
         Path("docs/errors.md"): error_page(),
+        Path("docs/settings.md"): settings_page(),
+        Path("docs/metrics.md"): metrics_page(),
     }
 
 
