@@ -1,0 +1,181 @@
+"""A gate as a process: everything is wired here, and here it drains and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import structlog
+import uvicorn
+from aio_pika.abc import AbstractConnection
+
+from schemas.answers import Answer
+from schemas.commands import Command
+from schemas.control import Control, GateGone, GateHeartbeat, RosterDone, RosterRequest
+from schemas.ids import CommandId, RoomId, UserId
+from schemas.queries import Query, QueryAnswer
+from services.gateway.demo import seed
+from services.gateway.doors.amqp import Inbox
+from services.gateway.doors.backend import Look
+from services.gateway.doors.http import make_app
+from services.gateway.doors.websocket import WebSocketDoor
+from services.gateway.fanout import Fanout
+from services.gateway.gate import Gate
+from services.gateway.links import HEALTH_PART, Publisher
+from services.gateway.settings import GatewaySettings
+from services.gateway.tokens import Identity, TokenRefused, issue
+from services.runtime.broker import keep_connected, wait_or
+from services.runtime.control import ControlPlane
+from services.runtime.observe import Health, configure_logging, ops_routes
+from services.runtime.process import HttpServer, run
+
+log = structlog.get_logger()
+
+DEMO_TOKEN_SECONDS = 24 * 3600.0
+CONTROL_PART = "control"
+
+
+def main() -> None:
+    """Run one gate until SIGTERM or SIGINT."""
+    settings = GatewaySettings()
+    configure_logging(settings.log_level)
+    run(partial(serve, settings))
+
+
+async def serve(settings: GatewaySettings, stopping: asyncio.Event) -> None:
+    """Serve every door until `stopping` is set, then drain within `drain_seconds`."""
+    await Service(settings).run(stopping)
+
+
+class Service:
+    """One gate with its links, doors and clocks. `closing` ends the parts once the drain is over."""
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        self.settings = settings
+        self.gate = Gate(settings)
+        self.health = Health()
+        self.closing = asyncio.Event()
+        self.fanout = Fanout(self.gate, self.health, self.closing)
+        self.publisher = Publisher(self.gate, self.health, self.closing)
+        self.control = ControlPlane(
+            settings.amqp_url,
+            self.gate.gate_id,
+            self.receive_control,
+            timeout_seconds=settings.broker_timeout_seconds,
+        )
+        Inbox(settings, self.publisher, self.gate.metrics).subscribe(self.control.broker)
+        self.server = HttpServer(self._http_config())
+        self.health.expect(CONTROL_PART)
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Until `stopping` is set and everything is drained."""
+        log.info("gate_starting", gate=self.gate.gate_id, port=self.settings.http_port)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.gate.run(self.closing))
+            group.create_task(self._keep("publish", self.publisher.serve))
+            group.create_task(self._keep("fanout", self.fanout.serve))
+            group.create_task(self._say_alive())
+            group.create_task(self.server.serve())
+            if self.settings.demo:
+                group.create_task(seed(self.gate.commands.ask, self.closing))
+            await stopping.wait()
+            await self._drain()
+        log.info("gate_stopped", gate=self.gate.gate_id)
+
+    async def receive_control(self, message: Control) -> None:
+        """Answer a new worker's roster request: one `attach` for each room of its shard, then `RosterDone`."""
+        if not isinstance(message, RosterRequest):
+            return
+        self.gate.hub.reattach_shard(message.shard, message.shards)
+        self.gate.carry_out()
+        await self.control.tell(RosterDone(gate=self.gate.gate_id, worker=message.worker, shard=message.shard))
+
+    async def _drain(self) -> None:
+        deadline = time.monotonic() + self.settings.drain_seconds
+        self.health.draining = True
+        for listener in getattr(self.server, "servers", ()):
+            listener.close()
+        await self.gate.drain(deadline)
+        await self.control.tell(GateGone(gate=self.gate.gate_id))
+        self.closing.set()
+        self.server.should_exit = True
+        await self.control.stop()
+
+    async def _keep(self, name: str, serve: Callable[[AbstractConnection], Awaitable[None]]) -> None:
+        await keep_connected(
+            self.settings.amqp_url,
+            f"{self.gate.gate_id} {name}",
+            serve,
+            stopping=self.closing,
+            timeout_seconds=self.settings.broker_timeout_seconds,
+        )
+
+    async def _say_alive(self) -> None:
+        await self.control.start(self.closing)
+        beat = self.settings.heartbeat_seconds
+        while not self.closing.is_set():
+            alive = GateHeartbeat(gate=self.gate.gate_id, interval_seconds=beat, connections=len(self.gate.connections))
+            if await self.control.tell(alive):
+                self.health.beat(CONTROL_PART, time.monotonic())
+            await wait_or(self.closing, beat)
+
+    def _http_config(self) -> uvicorn.Config:
+        app = make_app(
+            HttpBackend(self.gate, self.health),
+            operations=ops_routes(self.health, self.gate.metrics.registry),
+            issue_demo_token=self._demo_token if self.settings.demo else None,
+        )
+        return uvicorn.Config(
+            app,
+            host=self.settings.http_host,
+            port=self.settings.http_port,
+            http="httptools",
+            ws=partial(WebSocketDoor, self.gate),  # type: ignore[arg-type]  # any factory of protocols will do
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=2,
+        )
+
+    def _demo_token(self, user: str) -> str:
+        return issue(user, self.settings.jwt_secret, now=time.time(), lifetime_seconds=DEMO_TOKEN_SECONDS)
+
+
+class HttpBackend:
+    """The gate as the REST door sees it."""
+
+    def __init__(self, gate: Gate, health: Health) -> None:
+        self._gate = gate
+        self._health = health
+
+    def identify(self, token: str) -> Identity | TokenRefused:
+        """Who a token speaks for, now."""
+        return self._gate.verifier.verify(token, self._gate.wall_clock())
+
+    def new_command_id(self) -> CommandId:
+        """An id for a command whose sender named none."""
+        return self._gate.new_command_id()
+
+    async def command(self, command: Command) -> Answer:
+        """Have a command decided."""
+        return await self._gate.commands.ask(command)
+
+    async def query(self, query: Query) -> QueryAnswer:
+        """Read."""
+        return await self._gate.queries.ask(query)
+
+    def written_through(self, user: UserId, room: RoomId) -> int | None:
+        """How far the user wrote lately through this gate."""
+        return self._gate.writes.through(user, room)
+
+    def look(self) -> Look:
+        """How this gate is."""
+        broker = self._health.checks(self._gate.clock()).get(HEALTH_PART) == "ok"
+        return Look(
+            connections=len(self._gate.connections),
+            sessions=self._gate.hub.session_count,
+            storage=self._gate.queries.answering,
+            broker=broker,
+        )

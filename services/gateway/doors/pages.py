@@ -1,0 +1,96 @@
+"""HTTP around the REST door: the static page, the demo login, security headers, and a bound on bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from fastapi import APIRouter
+from starlette.datastructures import MutableHeaders
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from schemas.answers import Refused
+from schemas.errors import Code
+from services.gateway.doors.problems import problem_of, refuse, respond
+from services.gateway.doors.rest_models import Login, LoginToken
+
+DEMO_USERS: Final = ("alice", "bob", "charlie")
+WEB: Final = Path(__file__).parent.parent / "web"
+SECURITY_HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Content-Security-Policy": "default-src 'self'; connect-src 'self' ws: wss:",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+def make_static() -> StaticFiles:
+    """The page at `/`; a path without a file is an ordinary 404."""
+    return StaticFiles(directory=WEB, html=True, check_dir=False)
+
+
+def make_demo_router(issue_token: Callable[[str], str]) -> APIRouter:
+    """Logging in by name, for the three demo users only."""
+    router = APIRouter()
+
+    @router.post("/demo/login")
+    async def login(body: Login) -> LoginToken:
+        """A token for alice, bob or charlie."""
+        if body.user not in DEMO_USERS:
+            raise refuse(Code.UNAUTHENTICATED, f"the demo knows {', '.join(DEMO_USERS)} only")
+        return LoginToken(token=issue_token(body.user), user=body.user)
+
+    return router
+
+
+class Guard:
+    """ASGI middleware: security headers on every response, and no body above the limit."""
+
+    def __init__(self, app: ASGIApp, body_bytes: int) -> None:
+        self._app = app
+        self._body_bytes = body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, guarded."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def guarded_send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        body = await self._read(receive)
+        if body is None:
+            refused = Refused.of(Code.TOO_LARGE, f"a body has at most {self._body_bytes} bytes")
+            await respond(problem_of(refused))(scope, receive, guarded_send)
+            return
+        await self._app(scope, _replay(body, receive), guarded_send)
+
+    async def _read(self, receive: Receive) -> list[Message] | None:
+        messages: list[Message] = []
+        size = 0
+        while True:
+            message = await receive()
+            messages.append(message)
+            size += len(message.get("body", b""))
+            if size > self._body_bytes:
+                return None
+            if not message.get("more_body", False):
+                return messages
+
+
+def _replay(messages: list[Message], receive: Receive) -> Receive:
+    waiting = iter(messages)
+
+    async def replayed() -> Message:
+        for message in waiting:
+            return message
+        return await receive()
+
+    return replayed

@@ -1,0 +1,228 @@
+"""The WebSocket door at `/ws`: a protocol class that uvicorn hands the accepted connection to.
+
+Handshake, fragments and control frames are websockets' sans-I/O `ServerProtocol`; pushed frames come ready-made and go
+to the transport past it. There is no task per connection. Compression is not negotiated.
+
+A message above `frame_bytes` is answered `too_large` and the connection stays; one above `frame_discard_bytes` cannot
+even be read over: it is answered `too_large` and the connection closes with 1009.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
+
+import structlog
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+from websockets.exceptions import InvalidState, PayloadTooBig
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Request
+from websockets.protocol import OPEN
+from websockets.server import ServerProtocol
+from websockets.typing import Subprotocol
+
+from schemas.errors import Code
+from services.gateway.connection import Connection
+from services.gateway.gate import Gate
+
+log = structlog.get_logger()
+_QUIET: Final = logging.getLogger("websockets.server")
+
+PATH: Final = "/ws"
+BEARER: Final = "bearer."
+PROTOCOL: Final = Subprotocol("gatehouse")
+CLOSE_REASON_BYTES: Final = 123
+
+
+class WebSocketDoor(asyncio.Protocol):
+    """One socket. uvicorn makes it, replays the handshake into `data_received`, and forgets it."""
+
+    def __init__(
+        self,
+        gate: Gate,
+        config: Config,  # noqa: ARG002 - uvicorn's signature
+        server_state: ServerState,
+        app_state: dict[str, Any],  # noqa: ARG002 - uvicorn's signature; Any: its own table
+    ) -> None:
+        self._gate = gate
+        self._server_state = server_state
+        self._transport: asyncio.Transport | None = None
+        self._protocol = ServerProtocol(
+            select_subprotocol=choose_subprotocol,
+            max_size=gate.settings.frame_discard_bytes,
+            logger=_QUIET,
+        )
+        self._connection: Connection | None = None
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._opcode = Opcode.TEXT
+        self._paused = False
+
+    # What asyncio and uvicorn call.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The HTTP protocol hands its transport over."""
+        if not isinstance(transport, asyncio.Transport):
+            raise AssertionError("a TCP connection has a full transport")  # noqa: TRY004 - a bug, not bad input
+        self._transport = transport
+        transport.set_write_buffer_limits(high=self._gate.settings.write_buffer_bytes)
+        self._server_state.connections.add(self)  # type: ignore[arg-type]  # uvicorn lists its own classes
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of the client: first its handshake, then frames."""
+        self._protocol.receive_data(data)
+        for event in self._protocol.events_received():
+            if isinstance(event, Request):
+                self._shake_hands(event)
+            elif isinstance(event, Frame):
+                self._take(event)
+        if isinstance(self._protocol.parser_exc, PayloadTooBig) and self._connection is not None:
+            self._connection.receive_unreadable(Code.TOO_LARGE, "the frame is too large to be read over")
+            self._connection.closing = True
+            self._gate.metrics.closes.labels("1009").inc()
+        self._flush()
+
+    def eof_received(self) -> None:
+        """The client sends no more."""
+        self._protocol.receive_eof()
+        self._flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is gone."""
+        self._server_state.connections.discard(self)
+        if exc is not None:
+            log.debug("socket_lost", error=repr(exc))
+        if self._connection is not None:
+            self._gate.disconnect(self._connection)
+        self._transport = None
+
+    def pause_writing(self) -> None:
+        """More than the allowed bytes wait to be sent."""
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        """The client caught up."""
+        self._paused = False
+
+    def shutdown(self) -> None:
+        """uvicorn ends: whoever is still here after the drain is cut."""
+        self.abort()
+
+    # What the connection calls.
+
+    def write(self, data: bytes) -> None:
+        """Put whole frames on the wire. A client that leaves too much unread is closed instead (4001)."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        if self._paused and self._connection is not None:
+            self._connection.end(Code.SLOW_CONSUMER, quiet=True)
+        else:
+            self._transport.write(data)
+
+    def ping(self) -> None:
+        """Send a WebSocket ping."""
+        if self._protocol.state is OPEN:
+            self._protocol.send_ping(b"")
+            self._flush()
+
+    def close(self, code: int, reason: str) -> None:
+        """Begin the closing handshake."""
+        try:
+            self._protocol.send_close(code, reason[:CLOSE_REASON_BYTES])
+        except InvalidState:
+            self.abort()
+        self._flush()
+
+    def abort(self) -> None:
+        """Cut the socket, whatever waits to be sent."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    # The handshake.
+
+    def _shake_hands(self, request: Request) -> None:
+        if urlsplit(request.path).path != PATH:
+            response = self._protocol.reject(HTTPStatus.NOT_FOUND, "There is no WebSocket here.\n")
+        elif self._gate.draining:
+            response = self._protocol.reject(HTTPStatus.SERVICE_UNAVAILABLE, "This gate is going down.\n")
+        else:
+            response = self._protocol.accept(request)
+        self._protocol.send_response(response)
+        self._flush()
+        if self._protocol.state is not OPEN:
+            return
+        self._connection = self._gate.connect(self)
+        token = token_of(request)
+        if token is not None:
+            self._connection.identify(token)
+
+    # Frames.
+
+    def _take(self, frame: Frame) -> None:
+        connection = self._connection
+        if connection is None:
+            return
+        match frame.opcode:
+            case Opcode.TEXT | Opcode.BINARY:
+                self._opcode, self._parts, self._size = frame.opcode, [], 0
+                self._take_part(frame, connection)
+            case Opcode.CONT:
+                self._take_part(frame, connection)
+            case Opcode.PONG:
+                connection.receive_pong()
+            case Opcode.CLOSE:
+                connection.closing = True
+            case Opcode.PING:
+                return
+
+    def _take_part(self, frame: Frame, connection: Connection) -> None:
+        limit = self._gate.settings.frame_bytes
+        self._size += len(frame.data)
+        if self._size <= limit:
+            self._parts.append(bytes(frame.data))
+        else:
+            self._parts.clear()
+        if not frame.fin:
+            return
+        parts, self._parts = self._parts, []
+        if self._size > limit:
+            connection.receive_unreadable(Code.TOO_LARGE, f"a frame has at most {limit} bytes")
+        elif self._opcode is Opcode.BINARY:
+            connection.receive_unreadable(Code.BAD_FRAME, "frames are text")
+        else:
+            connection.receive_text(b"".join(parts))
+
+    def _flush(self) -> None:
+        for data in self._protocol.data_to_send():
+            if self._transport is None:
+                return
+            if data:
+                self._transport.write(data)
+            else:
+                self._transport.close()
+
+
+def choose_subprotocol(_: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+    """A browser wants one of those it offered: `gatehouse`, else the one that carries the token."""
+    if PROTOCOL in offered:
+        return PROTOCOL
+    return next((name for name in offered if name.startswith(BEARER)), None)
+
+
+def token_of(request: Request) -> str | None:
+    """The token of a handshake: `Authorization: Bearer`, subprotocol `bearer.<token>`, or `?token=`."""
+    for line in request.headers.get_all("Authorization"):
+        scheme, _, credentials = line.partition(" ")
+        if scheme.lower() == "bearer" and credentials.strip():
+            return credentials.strip()
+    for line in request.headers.get_all("Sec-WebSocket-Protocol"):
+        for name in line.split(","):
+            if name.strip().startswith(BEARER):
+                return name.strip().removeprefix(BEARER)
+    given = parse_qs(urlsplit(request.path).query).get("token")
+    return given[0] if given else None

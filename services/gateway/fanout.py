@@ -1,0 +1,158 @@
+"""The consumer of this gate's queue: reads headers, never the body of an event or signal, and starts nothing per push.
+
+The callback only appends; one drain per tick of the loop hands everything that came to the hub, which joins the events
+of a room into one write per socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Final
+
+import structlog
+from aio_pika.abc import AbstractConnection
+from aiormq.abc import DeliveredMessage
+from aiormq.channel import Channel
+from pydantic import ValidationError
+
+from schemas import routes, topology
+from schemas.answers import Accepted, AttachAnswer
+from schemas.fanout import FanoutHeaders, FanoutKind
+from schemas.ids import Epoch, RoomId
+from services.gateway.gate import Gate
+from services.gateway.session import LiveEvent, Own
+from services.gateway.wire import text_frame
+from services.runtime.broker import declare_topology, headers_of, open_channel, wait_or
+from services.runtime.observe import Health
+
+log = structlog.get_logger()
+
+HEALTH_PART: Final = "fanout"
+MISSED_PROBES: Final = 3
+REBUILD_PROBES: Final = 20
+FIRST_PROBES_SECONDS: Final = 0.25
+NOWHERE: Final = "-"
+
+
+class Fanout:
+    """One queue after the other, each under a fresh name; after each, every room is asked about its sessions."""
+
+    def __init__(self, gate: Gate, health: Health, stopping: asyncio.Event) -> None:
+        self._gate = gate
+        self._health = health
+        self._stopping = stopping
+        self._incarnation = 0
+        self._queue = ""
+        self._arrived: deque[DeliveredMessage] = deque()
+        self._drain_due = False
+        self._probe_seen = 0.0
+        health.expect(HEALTH_PART)
+
+    async def serve(self, connection: AbstractConnection) -> None:
+        """Consume on this connection until it closes, or until our own probes stop coming back."""
+        channel = await open_channel(connection, confirms=False)
+        await declare_topology(channel, self._gate.settings.shards)
+        await self._consume(channel)
+        self._probe_seen = self._gate.clock()
+        self._gate.hub.reattach()
+        self._gate.carry_out()
+        try:
+            await self._probe(channel)
+        finally:
+            self._health.fail(HEALTH_PART)
+            self._gate.announce_service(available=False)
+
+    async def _consume(self, channel: Channel) -> None:
+        self._incarnation += 1
+        self._queue = queue = routes.gate_queue(self._gate.gate_id, self._incarnation)
+        arguments = topology.gate_queue_arguments(self._gate.settings.queue_length)
+        await channel.queue_declare(queue, exclusive=True, durable=False, arguments=dict(arguments))
+        await channel.queue_bind(queue, routes.FANOUT, routes.gate_key(self._gate.gate_id))
+        await channel.basic_consume(queue, self._on_delivery, no_ack=True)
+        log.info("gate_queue_ready", queue=queue)
+
+    async def _probe(self, channel: Channel) -> None:
+        period = self._gate.settings.probe_seconds
+        headers = FanoutHeaders(FanoutKind.PROBE, RoomId(NOWHERE), Epoch(NOWHERE), 0)
+        started = self._gate.clock()
+        while not channel.is_closed and not self._stopping.is_set():
+            silent_seconds = self._gate.clock() - self._probe_seen
+            if silent_seconds > period * REBUILD_PROBES:
+                raise TimeoutError("our own probes do not come back through the fan-out")
+            if silent_seconds > period * MISSED_PROBES:
+                await self._look_at_queue(channel)
+            self._gate.commands.post_fanout(routes.gate_key(self._gate.gate_id), headers)
+            await wait_or(self._stopping, period if self._probe_seen > started else FIRST_PROBES_SECONDS)
+
+    async def _look_at_queue(self, channel: Channel) -> None:
+        """A probe may be missing because publishing is blocked by an alarm: then this queue is fine and stays."""
+        self._health.fail(HEALTH_PART)
+        async with asyncio.timeout(self._gate.settings.broker_timeout_seconds):
+            await channel.queue_declare(self._queue, passive=True)
+            await channel.queue_bind(self._queue, routes.FANOUT, routes.gate_key(self._gate.gate_id))
+
+    async def _on_delivery(self, delivery: DeliveredMessage) -> None:
+        self._arrived.append(delivery)
+        if not self._drain_due:
+            self._drain_due = True
+            asyncio.get_running_loop().call_soon(self._drain)
+
+    def _drain(self) -> None:
+        self._drain_due = False
+        arrived, self._arrived = self._arrived, deque()
+        for delivery in arrived:
+            try:
+                headers = FanoutHeaders.from_headers(headers_of(delivery))
+                self.receive(headers, delivery.body)
+            except (ValueError, ValidationError) as error:
+                log.warning("fanout_malformed", error=str(error)[:200])
+        self._gate.carry_out()
+
+    def receive(self, headers: FanoutHeaders, body: bytes) -> None:
+        """Hand one delivery to the hub.
+
+        Raises:
+            ValueError: an `attached` whose body is none.
+        """
+        gate = self._gate
+        gate.metrics.deliveries.labels(headers.kind.value).inc()
+        match headers.kind:
+            case FanoutKind.EVENT:
+                self._receive_event(headers, body)
+            case FanoutKind.SIGNAL:
+                gate.hub.receive_signal(headers.room, text_frame(body))
+            case FanoutKind.TOP:
+                gate.hub.receive_top(headers.room, headers.epoch, headers.seq)
+            case FanoutKind.ATTACHED:
+                gate.receive_attached(AttachAnswer.model_validate_json(body))
+            case FanoutKind.PROBE:
+                self._probe_seen = gate.clock()
+                self._health.beat(HEALTH_PART, self._probe_seen)
+                gate.announce_service(available=True)
+
+    def _receive_event(self, headers: FanoutHeaders, body: bytes) -> None:
+        own = self._own(headers)
+        event = LiveEvent(headers.epoch, headers.seq, text_frame(body), own, headers.expel)
+        followed = self._gate.hub.receive_event(headers.room, event)
+        if not followed and own is not None:
+            own.outlet.write(own.frame)
+
+    def _own(self, headers: FanoutHeaders) -> Own | None:
+        if headers.skip is None or headers.command_id is None:
+            return None
+        found = self._gate.accept(_accepted(headers), headers.skip)
+        return None if found is None else Own(headers.skip, *found)
+
+
+def _accepted(headers: FanoutHeaders) -> Accepted:
+    return Accepted.model_validate(
+        {
+            "command_id": headers.command_id,
+            "room": headers.room,
+            "epoch": headers.epoch,
+            "seq": headers.seq,
+            "message_id": headers.message_id,
+            "at": headers.at,
+        }
+    )

@@ -1,0 +1,298 @@
+"""The gate itself: it carries out what the hub decides and owns every connection, timer and short task.
+
+Doors and links call in here; nothing here knows a socket or an AMQP channel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Iterable
+from random import uniform
+from secrets import token_hex, token_urlsafe
+from typing import Any, Final, assert_never
+
+import structlog
+
+from schemas.answers import Accepted, Answer, AttachAnswer, Refused
+from schemas.commands import Attach, Detach
+from schemas.commands import Session as SessionOfRoom
+from schemas.errors import Code
+from schemas.ids import ClientId, CommandId, Epoch, GateId, RoomId, UserId
+from schemas.signals import ServiceSignal
+from services.gateway.commands import Commands
+from services.gateway.connection import Connection, Socket
+from services.gateway.deadlines import Deadlines
+from services.gateway.feed import FeedLimits
+from services.gateway.hub import Hub
+from services.gateway.metrics import Metrics
+from services.gateway.queries import Queries
+from services.gateway.recent_writes import RecentWrites
+from services.gateway.ring import Numbered
+from services.gateway.session import Ask, Effect, Ended, Fill, Replay, Session, Write
+from services.gateway.settings import GatewaySettings
+from services.gateway.tokens import Verifier
+from services.gateway.wire import text_frame
+from services.runtime.broker import wait_or
+
+log = structlog.get_logger()
+
+TICK_SECONDS: Final = 0.25
+SWEEP_SECONDS: Final = 1.0
+DRAIN_STEP_SECONDS: Final = 0.05
+RETURN_SECONDS: Final = (0.5, 5.0)
+HOLE_TRIES: Final = 3
+HOLE_PAUSE_SECONDS: Final = 0.5
+
+
+class Gate:
+    """One running gateway. `run` must be going for timers and tasks to live."""
+
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.settings = settings
+        self.gate_id = GateId(settings.gate_id or f"g{token_hex(6)}")
+        self.clock = clock
+        self.wall_clock = wall_clock
+        self.metrics = Metrics()
+        self.verifier = Verifier(settings.jwt_secret)
+        self.writes = RecentWrites()
+        self.hub = Hub(_feed_limits(settings))
+        self.commands = Commands(
+            in_flight_limit=settings.in_flight_per_gate,
+            timeout_seconds=settings.command_seconds,
+            clock=clock,
+            metrics=self.metrics,
+            writes=self.writes,
+        )
+        self.queries = Queries(timeout_seconds=settings.query_seconds, hole_seconds=settings.hole_seconds)
+        self.connections: dict[ClientId, Connection] = {}
+        self.draining = False
+        self._deadlines: Deadlines[Connection] = Deadlines()
+        self._replays = asyncio.Semaphore(settings.replays_at_once)
+        self._group: asyncio.TaskGroup | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._sweep_due = 0.0
+        self._numbers = 0
+        self._service = True
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Own the short tasks and look at the clock until `stopping` is set."""
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            while not stopping.is_set():
+                self.tick()
+                await wait_or(stopping, TICK_SECONDS)
+            self._group = None
+            for task in self._tasks:
+                task.cancel()
+
+    # Ids and time.
+
+    def new_command_id(self) -> CommandId:
+        """An id for a command whose sender named none."""
+        self._numbers += 1
+        return CommandId(f"{self.gate_id[:40]}-{self._numbers}")
+
+    def look_at(self, connection: Connection, at: float) -> None:
+        """Check this connection at that monotonic time."""
+        self._deadlines.set(connection, at)
+
+    def tick(self) -> None:
+        """Everything that has a time: one look at the due connections, at late commands, at open questions."""
+        now = self.clock()
+        for connection in self._deadlines.take_due(now):
+            self.look_at(connection, connection.check(now, self.wall_clock()))
+        if now >= self._sweep_due:
+            self._sweep_due = now + SWEEP_SECONDS
+            self.commands.sweep()
+            self.hub.ask_again()
+            self.metrics.sessions.set(self.hub.session_count)
+            self.metrics.gaps.set(self.hub.gaps)
+        self.carry_out()
+
+    # Connections.
+
+    def connect(self, socket: Socket) -> Connection:
+        """A client is here; who it is comes later."""
+        connection = Connection(self, ClientId(f"{self.gate_id}/{token_urlsafe(9)}"), socket, self.clock())
+        self.connections[connection.client] = connection
+        self.metrics.connections.set(len(self.connections))
+        self.look_at(connection, connection.check(self.clock(), self.wall_clock()))
+        return connection
+
+    def disconnect(self, connection: Connection) -> None:
+        """The client is gone: its sessions end."""
+        connection.closing = True
+        self._deadlines.drop(connection)
+        if self.connections.pop(connection.client, None) is not None:
+            self.metrics.connections.set(len(self.connections))
+            self.detach(list(connection.sessions.values()))
+            connection.sessions.clear()
+
+    def announce_service(self, *, available: bool) -> None:
+        """Tell every client that the broker went, or came back; said once for each change."""
+        if available == self._service:
+            return
+        self._service = available
+        code = None if available else Code.OVERLOADED
+        frame = text_frame(ServiceSignal(available=available, code=code).to_json())
+        for connection in self.connections.values():
+            if connection.identity is not None:
+                connection.write(frame)
+
+    # Sessions.
+
+    def attach(self, session: Session) -> None:
+        """A client wants a room."""
+        self.hub.attach(session)
+        self.carry_out()
+
+    def detach(self, sessions: Iterable[Session]) -> None:
+        """Clients want rooms no longer; the rooms are told."""
+        for session in sessions:
+            self.hub.detach(session.room, session.client)
+            self._tell_detached(session)
+        self.carry_out()
+
+    def accept(self, accepted: Accepted, owner: ClientId) -> tuple[Connection, bytes] | None:
+        """The sender's own event arrived: its connection, and the answer that stands in the event's place."""
+        found = self.commands.accept(accepted, owner)
+        connection = self.connections.get(owner)
+        return (connection, found[1]) if found is not None and connection is not None else None
+
+    def receive_attached(self, answer: AttachAnswer) -> None:
+        """A room answered one of our questions, through our own queue."""
+        self.commands.take(self.gate_id, answer.room, answer.command_id)
+        self.hub.receive_attached(answer)
+
+    def carry_out(self) -> None:
+        """Do what the hub decided, until nothing is left to do."""
+        while effects := self.hub.take():
+            for effect in effects:
+                self._carry_out(effect)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:  # Any: a coroutine yields what its loop wants
+        """Run something short; the gate owns it. Nothing is started once the gate has stopped."""
+        if self._group is None:
+            work.close()
+            return
+        task = self._group.create_task(_logged(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def drain(self, deadline: float) -> None:
+        """Send every client away, in batches, with a moment to come back at; returns by `deadline` (monotonic)."""
+        self.draining = True
+        waiting = list(self.connections.values())
+        for start in range(0, len(waiting), self.settings.drain_batch):
+            for connection in waiting[start : start + self.settings.drain_batch]:
+                connection.end(Code.DRAINING, retry_after_seconds=_return_seconds())
+            await asyncio.sleep(0)
+        while self.connections and self.clock() < deadline:  # noqa: ASYNC110 - polled within a bound, once in a life
+            await asyncio.sleep(DRAIN_STEP_SECONDS)
+
+    def _carry_out(self, effect: Effect) -> None:
+        match effect:
+            case Write():
+                self._push(effect)
+            case Ask():
+                self._ask(effect)
+            case Fill():
+                self.spawn(self._fill(effect))
+            case Replay():
+                self.spawn(self._replay(effect))
+            case Ended(session, tell_room):
+                session.outlet.forget(session)
+                if tell_room:
+                    self._tell_detached(session)
+            case _:
+                assert_never(effect)
+
+    def _push(self, write: Write) -> None:
+        for outlet in write.outlets:
+            outlet.write(write.data)
+        self.metrics.pushes.inc(write.frames * len(write.outlets))
+        self.metrics.push_bytes.inc(len(write.data) * len(write.outlets))
+
+    def _ask(self, ask: Ask) -> None:
+        command = Attach(
+            room=ask.room,
+            actor=UserId(self.gate_id),
+            command_id=ask.command_id,
+            sessions=tuple(
+                SessionOfRoom(client=session.client, user=session.user, position=session.position)
+                for session in ask.sessions
+            ),
+        )
+        refusal = self.commands.submit(command, _HubAsker(self, ask))
+        if refusal is not None:
+            self.hub.receive_refusal(ask.room, ask.command_id, refusal)
+
+    async def _fill(self, fill: Fill) -> None:
+        events = None
+        for number in range(HOLE_TRIES):
+            events = await self._missing(fill.room, fill.epoch, fill.after, fill.through)
+            if events is not None:
+                break
+            await asyncio.sleep(number * HOLE_PAUSE_SECONDS)
+        log.info("gap_filled" if events is not None else "gap_given_up", room=fill.room, through=fill.through)
+        self.hub.receive_hole(fill.room, fill.after, fill.through, events)
+        self.carry_out()
+
+    async def _replay(self, replay: Replay) -> None:
+        async with self._replays:
+            events = await self._missing(replay.session.room, replay.epoch, replay.after, replay.through)
+        self.hub.receive_replay(replay.session, events)
+        self.carry_out()
+
+    async def _missing(self, room: RoomId, epoch: Epoch, after: int, through: int) -> list[Numbered] | None:
+        return await self.queries.missing(room, epoch, after, through, bytes_limit=self.settings.resume_bytes)
+
+    def _tell_detached(self, session: Session) -> None:
+        gone = SessionOfRoom(client=session.client, user=session.user)
+        self.commands.post(
+            Detach(room=session.room, actor=UserId(self.gate_id), command_id=self.new_command_id(), sessions=(gone,))
+        )
+
+
+class _HubAsker:
+    """Gives the room's refusal of an `attach` to the hub; the answer itself comes through the gate's queue."""
+
+    def __init__(self, gate: Gate, ask: Ask) -> None:
+        self._gate = gate
+        self._ask = ask
+
+    def receive_answer(self, answer: Answer) -> None:
+        if isinstance(answer, Refused):
+            self._gate.hub.receive_refusal(self._ask.room, self._ask.command_id, answer)
+            self._gate.carry_out()
+
+    def encode_accepted(self, accepted: Accepted) -> bytes:
+        raise AssertionError(f"an attach is never accepted by an event: {accepted.command_id}")
+
+
+def _return_seconds() -> float:
+    return round(uniform(*RETURN_SECONDS), 2)  # noqa: S311 - jitter, not a secret
+
+
+async def _logged(work: Coroutine[Any, Any, None]) -> None:  # Any: a coroutine yields what its loop wants
+    try:
+        await work
+    except Exception:  # the outermost frame of a short task: its failure must not end the gate
+        log.exception("task_failed", task=repr(work))
+
+
+def _feed_limits(settings: GatewaySettings) -> FeedLimits:
+    return FeedLimits(
+        ring_events=settings.ring_events,
+        ring_bytes=settings.ring_bytes,
+        held_events=settings.held_events,
+        resume_events=settings.resume_limit,
+        backlog_frames=settings.backlog_frames,
+    )

@@ -1,0 +1,82 @@
+"""The query client: reads by `chat.queries`, and the barrier query, through the log itself, that fills a hole."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+from schemas import limits, routes
+from schemas.answers import Refused
+from schemas.errors import Code
+from schemas.events import Event
+from schemas.ids import Epoch, RoomId
+from schemas.model import Model
+from schemas.queries import QUERY_ANSWER, HoleQuery, PageAnswer, Query, QueryAnswer
+from services.gateway.ring import Numbered
+from services.gateway.wire import text_frame
+from services.runtime.rpc import LinkLost, Rpc, TooManyInFlight
+
+
+class Queries:
+    """Asks history. Never raises: what goes wrong is a refusal, and reads may always be repeated.
+
+    `answering` says whether the last question got an answer.
+    """
+
+    def __init__(self, *, timeout_seconds: float, hole_seconds: float) -> None:
+        self._timeout_seconds = timeout_seconds
+        self._hole_seconds = hole_seconds
+        self._rpc: Rpc | None = None
+        self.answering = True
+
+    def link_up(self, rpc: Rpc) -> None:
+        """The broker is there."""
+        self._rpc = rpc
+
+    def link_down(self) -> None:
+        """The broker is away."""
+        self._rpc = None
+
+    async def ask(self, query: Query) -> QueryAnswer:
+        """Read; `overloaded` when nobody answers in time."""
+        return await self._ask(routes.QUERIES, routes.HISTORY_KEY, query, self._timeout_seconds)
+
+    async def missing(
+        self, room: RoomId, epoch: Epoch, after: int, through: int, *, bytes_limit: int
+    ) -> list[Numbered] | None:
+        """The events `after` + 1 .. `through` as WebSocket bytes, all of them, or None.
+
+        Everything logged before the question is in the answer: the query stands in the log's own queue.
+        """
+        found: list[Numbered] = []
+        size, behind = 0, after
+        while behind < through:
+            query = HoleQuery(room=room, after=behind, limit=min(limits.PAGE_EVENTS, through - behind))
+            answer = await self._ask(routes.LOG, routes.query_key(room), query, self._hole_seconds)
+            if not isinstance(answer, PageAnswer) or answer.epoch != epoch:
+                return None
+            page = [_numbered(event) for event in answer.events if event.seq <= through]
+            size += sum(len(event.frame) for event in page)
+            if [event.seq for event in page] != list(range(behind + 1, behind + 1 + len(page))) or not page:
+                return None
+            if size > bytes_limit:
+                return None
+            found += page
+            behind = page[-1].seq
+        return found
+
+    async def _ask(self, exchange: str, key: str, query: Model, timeout_seconds: float) -> QueryAnswer:
+        if self._rpc is None:
+            return Refused.of(Code.OVERLOADED, "the broker is away")
+        try:
+            body = await self._rpc.call(exchange, key, query.to_json(), timeout_seconds=timeout_seconds)
+            self.answering = True
+            return QUERY_ANSWER.validate_json(body)
+        except (TimeoutError, LinkLost, TooManyInFlight):
+            self.answering = False
+            return Refused.of(Code.OVERLOADED, "history does not answer right now")
+        except ValidationError:
+            return Refused.of(Code.INTERNAL)
+
+
+def _numbered(event: Event) -> Numbered:
+    return Numbered(event.seq, text_frame(event.to_json()))

@@ -1,0 +1,67 @@
+"""What a gate is told at its start; every limit of design §9 that a gate watches is here."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from schemas import limits
+from schemas.ids import GATE_ID_PATTERN
+from services.gateway.tokens import SECRET_BYTES
+from services.runtime.settings import Port, Seconds, ServiceSettings
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class GatewaySettings(ServiceSettings):
+    """Settings come from `GATEHOUSE_*`; defaults suit one gate with some thousand connections.
+
+    Attributes:
+        http_host, http_port: the one address for WebSocket, REST, pages and operations.
+        jwt_secret: the HS256 secret that tokens are signed with, at least 32 bytes.
+        gate_id: fixed only for tests; otherwise new at every start, as design §1 wants.
+        demo: log in by name as alice, bob or charlie, and seed two rooms.
+        hello_seconds: how long a connection may stay without an identity.
+        ping_seconds, pong_seconds: the heartbeat.
+        close_seconds: how long a client may take to answer a close before the socket is cut.
+        command_seconds, query_seconds, hole_seconds: bounds of one answer.
+        frame_bytes: a larger frame is answered `too_large`; one above `frame_discard_bytes` costs the connection.
+        write_buffer_bytes: a connection with more than this unsent, and more to come, is too slow.
+        queue_length: deliveries that may wait in this gate's queue before the oldest are dropped.
+    """
+
+    http_host: str = "127.0.0.1"
+    http_port: Port = 8080
+    jwt_secret: Annotated[str, Field(min_length=SECRET_BYTES)]
+    gate_id: Annotated[str, Field(pattern=GATE_ID_PATTERN)] | None = None
+    demo: bool = False
+
+    hello_seconds: Seconds = 10
+    ping_seconds: Seconds = 25
+    pong_seconds: Seconds = 10
+    close_seconds: Seconds = 5
+    command_seconds: Seconds = 15
+    query_seconds: Seconds = 10
+    hole_seconds: Seconds = 5
+    probe_seconds: Seconds = 3
+
+    frame_bytes: Annotated[int, Field(ge=1024, le=limits.FRAME_BYTES)] = limits.FRAME_BYTES
+    frame_discard_bytes: Count = 2 * 1024 * 1024
+    write_buffer_bytes: Count = 1024 * 1024
+    command_rate: Annotated[float, Field(gt=0)] = 20
+    command_burst: Annotated[float, Field(ge=1)] = 40
+    in_flight_per_connection: Count = 32
+    in_flight_per_gate: Count = 4096
+    rooms_per_connection: Count = 200
+
+    ring_events: Count = 256
+    ring_bytes: Count = 256 * 1024
+    held_events: Count = 1_000
+    resume_limit: Count = 1_000
+    resume_bytes: Count = 768 * 1024
+    backlog_frames: Count = 256
+    replays_at_once: Count = 8
+    queue_length: Count = 10_000
+    inbox_prefetch: Count = 100
+    drain_batch: Count = 500
