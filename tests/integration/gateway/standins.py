@@ -1,0 +1,234 @@
+"""Stand-ins for the room and history services, as the contract says they behave, with faults on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from pamqp import commands
+
+from schemas import routes
+from schemas.answers import Accepted, AttachAnswer, Refused, SessionRefused
+from schemas.commands import COMMAND, Attach, Command, Detach, Join, Leave, Send
+from schemas.errors import Code
+from schemas.events import Event, MemberLeft, MessagePosted
+from schemas.fanout import FanoutHeaders, FanoutKind
+from schemas.ids import ClientId, Epoch, GateId, MessageId, RoomId, UserId
+from schemas.queries import BARRIER, QUERY, HoleQuery, MembersQuery, PageAnswer, PageQuery
+from schemas.roles import LeaveReason, Visibility
+from services.runtime.broker import connect, declare_topology, open_channel, properties_of
+
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
+
+
+class RoomStandIn:
+    """Decides commands of one installation: members may attach and send; everything is fanned out to every gate that
+    has attached. `lose` keeps fan-outs back, `mute` leaves commands unanswered, `refuse` answers a verb with a code."""
+
+    def __init__(self) -> None:
+        self.members: dict[RoomId, set[str]] = {}
+        self.epochs: dict[RoomId, str] = {}
+        self.events: dict[RoomId, list[Event]] = {}
+        self.sessions: dict[RoomId, dict[ClientId, UserId]] = {}
+        self.gates: set[GateId] = set()
+        self.commands: list[Command] = []
+        self.queries: list[Any] = []
+        self.lose = False
+        self.mute = False
+        self.blind = False
+        self.refuse: dict[str, Code] = {}
+        self.decided: dict[tuple[str, str], Accepted] = {}
+        self._connection: Any = None
+        self._channel: Any = None
+
+    async def start(self, url: str, shards: int) -> None:
+        self._connection = await connect(url, "stand-in", timeout_seconds=10)
+        self._channel = await open_channel(self._connection, confirms=False)
+        await declare_topology(self._channel, shards)
+        for shard in range(shards):
+            await self._channel.basic_consume(routes.room_queue(shard), self._on_command, no_ack=True)
+            await self._channel.basic_consume(routes.history_queue(shard), self._on_barrier, no_ack=True)
+        await self._channel.basic_consume(routes.QUERIES_QUEUE, self._on_query, no_ack=True)
+
+    async def stop(self) -> None:
+        await self._connection.close()
+
+    def open(self, room: str, *members: str, events: int = 0) -> RoomId:
+        made = RoomId(room)
+        self.members[made] = set(members)
+        self.epochs[made] = "e1"
+        self.events[made] = []
+        self.sessions[made] = {}
+        for number in range(events):
+            self.append(made, members[0], f"old {number + 1}")
+        return made
+
+    def append(self, room: RoomId, actor: str, text: str, command_id: str | None = None) -> MessagePosted:
+        event = MessagePosted(
+            **self._next(room, actor, command_id),
+            message_id=MessageId(f"msg_{len(self.events[room]) + 1}"),
+            text=text,
+        )
+        self.events[room].append(event)
+        return event
+
+    async def post(self, room: RoomId, actor: str, text: str) -> None:
+        """An event out of nowhere, as if another gate's client had sent it."""
+        await self.fan_out(self.append(room, actor, text))
+
+    async def fan_out(self, event: Event, *, skip: ClientId | None = None, expel: str | None = None) -> None:
+        await self.publish(
+            FanoutHeaders(
+                FanoutKind.EVENT,
+                event.room,
+                event.epoch,
+                event.seq,
+                skip=skip,
+                command_id=event.command_id if skip else None,
+                message_id=getattr(event, "message_id", None) if skip else None,
+                at=event.at.isoformat() if skip else None,
+                expel=UserId(expel) if expel else None,
+            ),
+            event.to_json(),
+        )
+
+    async def top(self, room: RoomId) -> None:
+        headers = FanoutHeaders(FanoutKind.TOP, room, Epoch(self.epochs[room]), len(self.events[room]))
+        await self.publish(headers, b"")
+
+    async def publish(self, headers: FanoutHeaders, body: bytes, gates: set[GateId] | None = None) -> None:
+        if self.lose:
+            return
+        keys = [routes.gate_key(gate) for gate in (gates or self.gates)]
+        properties = commands.Basic.Properties(headers=headers.to_headers(keys))
+        await self._channel.basic_publish(body, exchange=routes.FANOUT, routing_key="-", properties=properties)
+
+    async def _on_command(self, delivery: Any) -> None:
+        command = COMMAND.validate_json(delivery.body)
+        self.commands.append(command)
+        if self.mute:
+            return
+        match command:
+            case Attach():
+                await self._attach(command, delivery)
+            case Detach():
+                for session in command.sessions:
+                    self.sessions[command.room].pop(session.client, None)
+            case _:
+                await self._decide(command, delivery)
+
+    async def _attach(self, command: Attach, delivery: Any) -> None:
+        if command.room not in self.members:
+            await self._reply(delivery, Refused.of(Code.ROOM_NOT_FOUND, command_id=command.command_id))
+            return
+        gate = GateId(command.actor)
+        self.gates.add(gate)
+        refused = [one for one in command.sessions if one.user not in self.members[command.room]]
+        for one in command.sessions:
+            if one not in refused:
+                self.sessions[command.room][one.client] = one.user
+        answer = AttachAnswer(
+            command_id=command.command_id,
+            room=command.room,
+            epoch=Epoch(self.epochs[command.room]),
+            seq=len(self.events[command.room]),
+            title=command.room,
+            visibility=Visibility.PUBLIC,
+            member_count=len(self.members[command.room]),
+            members=(),
+            refused=tuple(SessionRefused(session=one, code=Code.NOT_A_MEMBER) for one in refused),
+        )
+        headers = FanoutHeaders(FanoutKind.ATTACHED, answer.room, answer.epoch, answer.seq)
+        await self.publish(headers, answer.to_json(), {gate})
+
+    async def _decide(self, command: Command, delivery: Any) -> None:
+        code = self._refusal(command)
+        if code is not None:
+            await self._reply(delivery, Refused.of(code, command_id=command.command_id))
+            return
+        known = self.decided.get((command.actor, command.command_id))
+        if known is not None:
+            await self._reply(delivery, known)
+            return
+        event = self._event(command)
+        accepted = Accepted(
+            command_id=command.command_id,
+            room=command.room,
+            epoch=event.epoch,
+            seq=event.seq,
+            message_id=getattr(event, "message_id", None),
+            at=event.at,
+        )
+        self.decided[command.actor, command.command_id] = accepted
+        rides = command.client is not None and command.client in self.sessions[command.room]
+        expel = command.actor if isinstance(command, Leave) else None
+        await self.fan_out(event, skip=command.client if rides else None, expel=expel)
+        if not rides:
+            await self._reply(delivery, accepted)
+
+    def _refusal(self, command: Command) -> Code | None:
+        if command.type in self.refuse:
+            return self.refuse[command.type]
+        if command.room not in self.members:
+            return Code.ROOM_NOT_FOUND if command.type != "create" else None
+        if command.actor not in self.members[command.room] and not isinstance(command, Join):
+            return Code.NOT_A_MEMBER
+        return None
+
+    def _event(self, command: Command) -> Event:
+        if command.type == "create":
+            self.open(command.room, command.actor)
+        if isinstance(command, Leave):
+            self.members[command.room].discard(command.actor)
+            left = MemberLeft(
+                **self._next(command.room, command.actor, command.command_id),
+                user=command.actor,
+                reason=LeaveReason.LEFT,
+            )
+            self.events[command.room].append(left)
+            return left
+        text = command.text if isinstance(command, Send) else command.type
+        return self.append(command.room, command.actor, text, command.command_id)
+
+    def _next(self, room: RoomId, actor: str, command_id: str | None) -> dict[str, Any]:
+        seq = len(self.events[room]) + 1
+        return {
+            "room": room,
+            "epoch": self.epochs[room],
+            "seq": seq,
+            "at": NOW,
+            "actor": actor,
+            "command_id": command_id or f"c{seq}",
+        }
+
+    async def _on_barrier(self, delivery: Any) -> None:
+        if not (delivery.routing_key or "").startswith("query."):
+            return
+        query = BARRIER.validate_json(delivery.body)
+        self.queries.append(query)
+        if isinstance(query, HoleQuery) and not self.blind:
+            await self._reply(delivery, self._page(query.room, lambda event: event.seq > query.after, query.limit))
+
+    async def _on_query(self, delivery: Any) -> None:
+        query = QUERY.validate_json(delivery.body)
+        self.queries.append(query)
+        if self.blind:
+            return
+        if isinstance(query, PageQuery) and query.room in self.members:
+            after = query.after or 0
+            await self._reply(delivery, self._page(query.room, lambda event: event.seq > after, query.limit))
+        elif isinstance(query, MembersQuery):
+            await self._reply(delivery, Refused.of(Code.NOT_A_MEMBER))
+        else:
+            await self._reply(delivery, Refused.of(Code.ROOM_NOT_FOUND))
+
+    def _page(self, room: RoomId, wanted: Callable[[Event], bool], limit: int) -> PageAnswer:
+        events = [event for event in self.events[room] if wanted(event)][:limit]
+        return PageAnswer(room=room, epoch=Epoch(self.epochs[room]), head=len(self.events[room]), events=tuple(events))
+
+    async def _reply(self, delivery: Any, answer: Any) -> None:
+        asked = properties_of(delivery)
+        if asked.reply_to:
+            properties = commands.Basic.Properties(correlation_id=asked.correlation_id)
+            await self._channel.basic_publish(answer.to_json(), routing_key=asked.reply_to, properties=properties)
