@@ -35,6 +35,13 @@ LONGEST_PAUSE_SECONDS: Final = 5.0
 Result = TypeVar("Result")
 
 
+@dataclass(frozen=True, slots=True)
+class Poison:
+    """An entry on which storing broke, by a bug, even when it was alone."""
+
+    detail: str
+
+
 @dataclass(slots=True)
 class _Batch:
     """Entries on their way into the store, and deliveries to set aside, up to the next barrier query."""
@@ -113,14 +120,26 @@ class ShardWriter:
         if tags := [_tag(delivery) for delivery in batch.deliveries if delivery not in rejected]:
             await self._channel.basic_ack(tags[-1], multiple=True, wait=False)
 
-    async def _append(self, batch: list[Logged]) -> list[Outcome]:
+    async def _append(self, batch: list[Logged]) -> list[Outcome | Poison]:
+        """Store a batch; where that breaks, one by one, so that a poison entry takes no other with it."""
+        try:
+            return [*await self._timed_append(batch)]
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            log.exception("batch_failed", entries=len(batch), first=batch[0].frame.decode()[:500])
+            if len(batch) == 1:
+                return [Poison(repr(error))]
+        return [outcome for logged in batch for outcome in await self._append([logged])]
+
+    async def _timed_append(self, batch: list[Logged]) -> list[Outcome]:
         started = time.monotonic()
         outcomes = await self._persist(lambda: self._store.append(batch))
         self._metrics.store_seconds.observe(time.monotonic() - started)
         self._metrics.batch_size.observe(len(batch))
         return outcomes
 
-    def _judge(self, logged: Logged, outcome: Outcome) -> Garbage | None:
+    def _judge(self, logged: Logged, outcome: Outcome | Poison) -> Garbage | None:
         match outcome:
             case Stored() if isinstance(logged.entry, Receipt):
                 self._metrics.receipts_folded.inc()
@@ -135,6 +154,8 @@ class ShardWriter:
                 self._metrics.conflicts.inc()
                 log.error("log_conflict", room=logged.entry.room, entry=logged.frame.decode()[:500], detail=detail)
                 return Garbage(ParkReason.CONFLICT, detail)
+            case Poison(detail):
+                return Garbage(ParkReason.POISON, detail)
             case other:
                 assert_never(other)
         return None

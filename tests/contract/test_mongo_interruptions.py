@@ -1,0 +1,183 @@
+"""The Mongo adapter stopped between any two of its writes, and a former writer that wakes up: neither does harm."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+from pymongo.errors import AutoReconnect
+
+from services.history.fold import fold
+from services.history.intake import Repeated, Stored
+from services.history.pages import Window
+from services.history.store import StoreUnavailable
+from services.history.store_mongo import MongoStore
+from tests.contract.chronicle import BEGAN, Chronicle, whole_story
+
+pytestmark = [pytest.mark.store, pytest.mark.timeout(60)]
+
+COLLECTIONS = ("_events", "_rooms", "_members", "_invites", "_fences")
+WRITES = frozenset({"insert_many", "insert_one", "update_one", "bulk_write", "delete_many"})
+
+WRITES_OF_A_BATCH = 5
+"""Events, standings, marks, invites, rooms."""
+
+
+class Watched:
+    """A collection whose writes go through `on_write`; everything else is the real one's."""
+
+    def __init__(self, collection, on_write):
+        self._collection = collection
+        self._on_write = on_write
+
+    def __getattr__(self, name):
+        real = getattr(self._collection, name)
+        if name not in WRITES:
+            return real
+
+        async def write(*arguments, **options):
+            async with self._on_write():
+                return await real(*arguments, **options)
+
+        return write
+
+
+def watched_store(mongo_url, on_write):
+    store = MongoStore(mongo_url, timeout_seconds=10)
+    for name in COLLECTIONS:
+        setattr(store, name, Watched(getattr(store, name), on_write))
+    return store
+
+
+def failing_store(mongo_url, number, moment):
+    """Its connection breaks `moment` the write of this number, and at all after that."""
+    writes = 0
+
+    @asynccontextmanager
+    async def on_write():
+        nonlocal writes
+        writes += 1
+        if writes > number or (writes == number and moment == "before"):
+            raise AutoReconnect("planned")
+        yield
+        if writes == number:
+            raise AutoReconnect("planned")
+
+    return watched_store(mongo_url, on_write)
+
+
+def paused_store(mongo_url, number):
+    """It stands still before the write of this number, until `go` is set; `there` says that it does."""
+    there, go, writes = asyncio.Event(), asyncio.Event(), 0
+
+    @asynccontextmanager
+    async def on_write():
+        nonlocal writes
+        writes += 1
+        if writes == number:
+            there.set()
+            await asyncio.wait_for(go.wait(), 30)
+        yield
+
+    return watched_store(mongo_url, on_write), there, go
+
+
+@pytest.fixture
+async def mongo(mongo_url):
+    made = MongoStore(mongo_url, timeout_seconds=10)
+    await made.prepare()
+    yield made
+    await made.close()
+
+
+def folded(log):
+    state = None
+    for logged in log:
+        state = fold(state, logged.entry)
+    return state
+
+
+def states_behind(log):
+    """The room behind each event."""
+    return [folded(log[: number + 1]) for number, logged in enumerate(log) if logged.entry.type == "event"]
+
+
+async def counts_kept(mongo):
+    return [event["members_after"] async for event in mongo._events.find({}).sort("seq", 1)]
+
+
+async def assert_is_the_fold_of(mongo, log):
+    assert await counts_kept(mongo) == [len(state.members) for state in states_behind(log)]
+    events = [logged.entry for logged in log if logged.entry.type == "event"]
+    record = await mongo.room("general")
+    snapshot = await mongo.snapshot("general")
+    assert snapshot.state == folded(log)
+    assert await mongo.page(record, Window(0, 1000, 200)) == events
+    assert record.members == len(snapshot.state.members)
+    assert record.messages == sum(event.event == "message_posted" for event in events)
+
+
+@pytest.mark.parametrize("moment", ["before", "behind"])
+@pytest.mark.parametrize("number", range(1, WRITES_OF_A_BATCH + 1))
+@pytest.mark.parametrize(("held", "size"), [(100, 1), (100, 4), (100, 100), (10, 100)])
+async def test_i1_i3_i7_a_batch_cut_off_at_any_write_is_healed_when_it_comes_again(
+    mongo_url, mongo, number, moment, held, size
+):
+    log = whole_story(Chronicle()).log
+    known, rest = log[:4], log[4:]
+    await mongo.append(known)
+    failing = failing_store(mongo_url, number, moment)
+    with pytest.raises(StoreUnavailable):
+        await failing.append(rest[:held])
+    await failing.close()
+    for start in range(0, len(rest), size):
+        outcomes = await mongo.append(rest[start : start + size])
+        assert all(isinstance(outcome, Stored | Repeated) for outcome in outcomes)
+    await assert_is_the_fold_of(mongo, log)
+
+
+@pytest.mark.parametrize("number", range(1, WRITES_OF_A_BATCH + 1))
+async def test_a_former_writer_that_wakes_up_in_mid_batch_undoes_nothing(mongo_url, mongo, number):
+    log = whole_story(Chronicle()).log
+    known, held, later = log[:4], log[4:24], log[24:]
+    await mongo.append(known)
+    zombie, there, go = paused_store(mongo_url, number)
+    writing = asyncio.create_task(zombie.append(held))
+    await asyncio.wait_for(there.wait(), 30)
+    for logged in held + later:
+        [outcome] = await mongo.append([logged])
+        assert isinstance(outcome, Stored | Repeated)
+    go.set()
+    await writing
+    await zombie.close()
+    await assert_is_the_fold_of(mongo, log)
+
+
+async def test_i8_two_that_ask_at_once_get_two_terms(mongo_url, mongo):
+    stores = [MongoStore(mongo_url, timeout_seconds=10) for _ in range(4)]
+    terms = await asyncio.gather(
+        *(each.raise_fence("general", f"q{number}", BEGAN) for number, each in enumerate(stores * 5))
+    )
+    assert sorted(terms) == list(range(1, 21))
+    for each in stores:
+        await each.close()
+
+
+async def test_a_question_cut_off_in_mid_raise_gets_one_term(mongo_url, mongo):
+    await mongo.append([Chronicle().created()])
+    failing = failing_store(mongo_url, 2, "behind")
+    with pytest.raises(StoreUnavailable):
+        await failing.raise_fence("general", "q1", BEGAN)
+    await failing.close()
+    assert await mongo.raise_fence("general", "q1", BEGAN) == 2
+    assert await mongo.raise_fence("general", "q2", BEGAN) == 3
+
+
+async def test_a_store_that_is_not_there_is_unavailable_within_its_bound():
+    nowhere = MongoStore("mongodb://127.0.0.1:1/test", timeout_seconds=0.3)
+    async with asyncio.timeout(10):
+        for ask in (nowhere.ping, nowhere.prepare):
+            with pytest.raises(StoreUnavailable):
+                await ask()
+        with pytest.raises(StoreUnavailable):
+            await nowhere.append([Chronicle().created()])
+    await nowhere.close()

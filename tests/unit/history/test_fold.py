@@ -1,0 +1,220 @@
+"""What each event changes in a room's records."""
+
+from datetime import timedelta
+
+import pytest
+
+from schemas.events import EVENTS
+from schemas.state import BanState, InviteState
+from services.history.fold import Projection, change_of, fold, projection_of, state_of, touched_invites, touched_users
+from tests.contract.chronicle import BEGAN, Chronicle, whole_story
+
+LATER = BEGAN + timedelta(days=1)
+
+
+def after(*told, members=("alice", "bob")):
+    """The projection behind a new room and some more entries."""
+    story = Chronicle()
+    story.created(members=members)
+    for tell in told:
+        tell(story)
+    projection = Projection()
+    for logged in story.log:
+        if logged.entry.type == "record":
+            projection.mark(logged.entry)
+        else:
+            projection.apply(change_of(logged.entry, projection))
+    return projection
+
+
+def event(name, **fields):
+    return lambda story: story.event(name, **fields)
+
+
+def member(projection, user):
+    return projection.standings[user].membership
+
+
+def test_a_room_begins_with_its_first_members():
+    projection = after(members=("alice", "bob", "carol"))
+    assert (projection.room.seq, projection.room.members, projection.room.messages) == (1, 3, 0)
+    assert member(projection, "alice").role == "owner"
+    assert (member(projection, "bob").joined_seq, member(projection, "bob").read) == (1, 0)
+
+
+def test_an_update_changes_what_it_names_and_nothing_else():
+    room = after(event("room_updated", title="New", topic="")).room
+    assert (room.title, room.topic, room.capacity, room.seq) == ("New", "", 100, 2)
+
+
+def test_every_event_moves_the_position_and_the_moment_of_the_room():
+    story = whole_story(Chronicle())
+    state = None
+    for logged in story.log:
+        before, state = state, fold(state, logged.entry)
+        if logged.entry.type == "event":
+            assert (state.seq, state.updated_at) == (logged.entry.seq, logged.entry.at)
+        else:
+            assert (state.seq, state.updated_at) == (before.seq, before.updated_at)
+
+
+def test_a_closed_room_stays_where_it_is():
+    assert after(event("room_closed")).room.closed
+
+
+def test_a_member_who_joins_with_an_invite_uses_it():
+    created = event("invite_created", invite="invite-0001", role="member", expires_at=LATER, max_uses=2)
+    projection = after(created, lambda story: story.joined("carol", invite="invite-0001", role="reader"))
+    assert projection.invites["invite-0001"].state.uses == 1
+    assert (member(projection, "carol").role, projection.room.members) == ("reader", 3)
+
+
+def test_an_invite_nobody_knows_changes_only_the_membership():
+    projection = after(lambda story: story.joined("carol", invite="invite-0009"))
+    assert (projection.room.members, projection.invites) == (3, {})
+
+
+def test_who_leaves_stays_behind_as_a_tombstone():
+    projection = after(lambda story: story.left("bob"))
+    assert (member(projection, "bob"), projection.standings["bob"].seq, projection.room.members) == (None, 2, 1)
+
+
+def test_the_successor_of_the_last_owner_becomes_owner():
+    projection = after(lambda story: story.left("alice", successor="bob"))
+    assert member(projection, "bob").role == "owner"
+
+
+def test_a_successor_who_is_no_member_stays_none():
+    projection = after(lambda story: story.left("alice", successor="nobody"))
+    assert (member(projection, "nobody"), projection.room.members) == (None, 1)
+
+
+def test_a_ban_ends_the_membership_and_is_kept():
+    projection = after(event("member_banned", user="bob", text="spam", until=LATER))
+    assert projection.standings["bob"].ban == BanState(user="bob", text="spam", until=LATER)
+    assert (member(projection, "bob"), projection.room.members) == (None, 1)
+
+
+def test_a_ban_of_somebody_who_is_no_member_changes_no_count():
+    assert after(event("member_banned", user="mallory")).room.members == 2
+
+
+def test_an_unban_leaves_nothing_but_a_tombstone():
+    projection = after(event("member_banned", user="bob"), event("member_unbanned", user="bob"))
+    assert (projection.standings["bob"].ban, member(projection, "bob")) == (None, None)
+
+
+def test_a_role_changes_without_the_voice_and_a_voice_without_the_role():
+    muted = event("member_changed", user="bob", muted=True, until=LATER)
+    bob = member(after(muted, event("member_changed", user="bob", role="admin")), "bob")
+    assert (bob.role, bob.muted, bob.muted_until) == ("admin", True, LATER)
+    bob = member(after(muted, event("member_changed", user="bob", muted=False)), "bob")
+    assert (bob.role, bob.muted, bob.muted_until) == ("member", False, None)
+
+
+def test_a_change_of_somebody_who_is_no_member_makes_no_member():
+    assert member(after(event("member_changed", user="nobody", role="admin")), "nobody") is None
+
+
+def test_an_invite_is_there_until_it_is_revoked():
+    created = event("invite_created", invite="invite-0001", role="member", expires_at=LATER)
+    state = InviteState(invite="invite-0001", role="member", expires_at=LATER)
+    assert after(created).invites["invite-0001"].state == state
+    assert after(created, event("invite_revoked", invite="invite-0001")).invites["invite-0001"].state is None
+
+
+def test_messages_are_counted_and_the_last_one_is_shown_in_short():
+    room = after(lambda story: story.said("first"), lambda story: story.said("x" * 500)).room
+    assert (room.messages, room.last_message_seq, room.preview) == (2, 3, "x" * 120)
+
+
+def test_the_preview_follows_an_edit_of_the_last_message_only():
+    said = [lambda story: story.said("one"), lambda story: story.said("two")]
+    assert after(*said, event("message_edited", target=3, text="better")).room.preview == "better"
+    assert after(*said, event("message_edited", target=2, text="better")).room.preview == "two"
+
+
+def test_a_deleted_message_leaves_no_preview():
+    assert after(lambda story: story.said("secret"), event("message_deleted", target=2)).room.preview == ""
+
+
+@pytest.mark.parametrize("name", ["reaction_added", "reaction_removed"])
+def test_a_reaction_moves_the_position_only(name):
+    room = after(lambda story: story.said("one"), event(name, target=2, emoji="👍")).room
+    assert (room.seq, room.messages, room.preview) == (3, 1, "one")
+
+
+def test_marks_only_grow():
+    bob = member(
+        after(
+            lambda story: story.receipt("bob", read=3, delivered=1),
+            lambda story: story.receipt("bob", read=2, delivered=4),
+        ),
+        "bob",
+    )
+    assert (bob.read, bob.delivered) == (3, 4)
+
+
+@pytest.mark.parametrize("user", ["stranger", "carol"])
+def test_a_receipt_of_somebody_who_is_no_member_says_nothing(user):
+    told = (lambda story: story.joined("carol"), lambda story: story.left("carol"))
+    projection = after(*told, lambda story: story.receipt(user, read=2))
+    assert state_of(projection) == state_of(after(*told))
+
+
+def test_a_receipt_from_before_a_membership_says_nothing_of_it():
+    story = Chronicle()
+    story.created(members=("alice", "bob"))
+    old = story.receipt("bob", read=1).entry
+    state = None
+    for logged in [*story.log, story.left("bob"), story.joined("bob")]:
+        state = fold(state, logged.entry)
+    assert fold(state, old) == state
+
+
+def test_a_record_as_new_as_the_event_stays():
+    projection = after(lambda story: story.left("bob"))
+    ahead = projection.standings["bob"]
+    story = Chronicle()
+    story.created(members=("alice", "bob"))
+    projection.apply(change_of(story.event("member_changed", user="bob", role="admin").entry, projection))
+    assert projection.standings["bob"] is ahead
+
+
+def test_a_state_becomes_records_and_a_state_again():
+    state = None
+    for logged in whole_story(Chronicle()).log:
+        state = fold(state, logged.entry)
+        assert state_of(projection_of(state)) == state
+
+
+def test_lists_of_a_state_are_ordered_by_id():
+    state = state_of(after(lambda story: story.joined("zoë"), lambda story: story.joined("aaron")))
+    assert [member.user for member in state.members] == ["aaron", "alice", "bob", "zoë"]
+
+
+def test_every_event_names_whom_it_touches():
+    named = {}
+    for logged in whole_story(Chronicle()).log:
+        kind = logged.entry.event if logged.entry.type == "event" else "receipt"
+        named[kind] = (touched_users(logged.entry), touched_invites(logged.entry))
+    assert set(named) == {*EVENTS, "receipt"}
+    assert {kind for kind, (users, _) in named.items() if users} == {
+        "room_created",
+        "member_joined",
+        "member_left",
+        "member_banned",
+        "member_unbanned",
+        "member_changed",
+        "receipt",
+    }
+    assert {kind for kind, (_, invites) in named.items() if invites} == {"invite_created", "invite_revoked"}
+    assert touched_invites(Chronicle().joined("a", invite="invite-0001").entry) == {"invite-0001"}
+    assert touched_users(Chronicle().left("a", successor="b").entry) == {"a", "b"}
+
+
+def test_an_event_without_its_room_is_a_bug():
+    with pytest.raises(AssertionError, match="only room_created"):
+        change_of(Chronicle().said().entry, Projection())
+    with pytest.raises(AssertionError, match="never created"):
+        state_of(Projection())

@@ -1,0 +1,184 @@
+"""Reads over the store in memory: who sees what, and how long a read waits."""
+
+import asyncio
+import json
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from schemas.queries import MembersQuery, MessageQuery, MyRoomsQuery, PageQuery, RoomQuery, RoomsQuery, SearchQuery
+from services.history.metrics import HistoryMetrics
+from services.history.queries import Queries
+from services.history.reader import Reader
+from services.history.store import StoreUnavailable
+from services.history.store_memory import MemoryStore
+from tests.contract.chronicle import Chronicle
+
+
+@pytest.fixture
+def store():
+    return MemoryStore()
+
+
+@pytest.fixture
+def ask(store):
+    return Queries(store, through_seconds=0.2).answer
+
+
+async def told(store, room="general", *, visibility="public", members=("alice", "bob"), messages=3):
+    story = Chronicle(room)
+    await store.append([story.created(visibility=visibility, members=members), *story.chat(messages)])
+    return story
+
+
+async def test_a_page_tells_the_events_and_the_head(store, ask):
+    await told(store)
+    page = await ask(PageQuery(room="general", actor="bob", after=1, limit=2))
+    assert ([event.seq for event in page.events], page.head, page.behind, page.epoch) == ([2, 3], 4, False, "e1")
+
+
+@pytest.mark.parametrize("query", [PageQuery, RoomQuery, MembersQuery])
+@pytest.mark.parametrize("visibility", ["private", "direct"])
+async def test_i10_a_room_that_is_not_public_does_not_exist_for_strangers(store, ask, query, visibility):
+    await told(store, visibility=visibility)
+    refused = await ask(query(room="general", actor="mallory"))
+    assert refused == await ask(query(room="no-such-room", actor="mallory"))
+    assert refused.code == "room_not_found"
+    assert (await ask(query(room="general", actor="bob"))).type != "refused"
+
+
+@pytest.mark.parametrize("query", [PageQuery, RoomQuery, MembersQuery])
+async def test_i10_who_left_a_private_room_reads_it_no_more(store, ask, query):
+    story = await told(store, visibility="private")
+    await store.append([story.left("bob")])
+    assert (await ask(query(room="general", actor="bob"))).code == "room_not_found"
+
+
+async def test_i10_no_list_shows_a_stranger_a_room_that_is_not_public(store, ask):
+    await told(store, "secret", visibility="private")
+    await told(store, "between-us", visibility="direct")
+    for query in (RoomsQuery(actor="mallory"), MyRoomsQuery(actor="mallory")):
+        listed = await ask(query)
+        assert (listed.rooms, listed.total) == ((), 0)
+
+
+@pytest.mark.parametrize("query", [PageQuery, RoomQuery, MembersQuery])
+async def test_public_rooms_are_open_to_everyone(store, ask, query):
+    await told(store)
+    assert (await ask(query(room="general", actor="passer-by"))).type != "refused"
+
+
+@pytest.mark.parametrize(
+    "query", [SearchQuery(actor="alice", query="x"), MessageQuery(room="general", actor="alice", message_id="msg_1")]
+)
+async def test_what_is_not_served_yet_is_refused_by_name(ask, query):
+    assert (await ask(query)).code == "unknown_command"
+
+
+async def test_a_room_tells_its_member_what_is_unread(store, ask):
+    story = await told(store)
+    await store.append([story.receipt("bob", read=2), story.joined("carol"), story.said()])
+    view = (await ask(RoomQuery(room="general", actor="bob"))).view
+    assert (view.role, view.unread, view.preview, view.member_count) == ("member", 3, "hello", 3)
+    assert (await ask(RoomQuery(room="general", actor="carol"))).view.unread == 1
+    await store.append([story.receipt("bob", read=6)])
+    assert (await ask(RoomQuery(room="general", actor="bob"))).view.unread == 0
+    assert (await ask(RoomQuery(room="general", actor="passer-by"))).view.unread is None
+
+
+async def test_my_rooms_come_newest_first_with_what_is_unread_in_each(store, ask):
+    await told(store, "quiet", messages=1)
+    await told(store, "busy", messages=5, visibility="private")
+    listed = await ask(MyRoomsQuery(actor="bob"))
+    assert [(view.room, view.unread, view.role) for view in listed.rooms] == [
+        ("busy", 5, "member"),
+        ("quiet", 1, "member"),
+    ]
+    assert listed.total == 2
+    assert [view.room for view in (await ask(MyRoomsQuery(actor="bob", offset=1, limit=1))).rooms] == ["quiet"]
+
+
+async def test_the_directory_marks_the_actors_own_rooms(store, ask):
+    await told(store, "mine", messages=1)
+    await told(store, "theirs", members=("zoë",))
+    listed = await ask(RoomsQuery(actor="alice"))
+    assert [(view.room, view.role) for view in listed.rooms] == [("theirs", None), ("mine", "owner")]
+
+
+async def test_members_come_in_pages(store, ask):
+    await told(store, members=("alice", "bob", "carol"))
+    first = await ask(MembersQuery(room="general", actor="alice", limit=2))
+    assert ([member.user for member in first.members], first.total, first.next) == (["alice", "bob"], 3, "bob")
+    rest = await ask(MembersQuery(room="general", actor="alice", after=first.next, limit=2))
+    assert ([member.user for member in rest.members], rest.next) == (["carol"], None)
+
+
+async def test_a_read_through_a_seq_waits_until_it_is_stored(store):
+    story = await told(store)
+    slow = Queries(store, through_seconds=20)
+    asked = asyncio.create_task(slow.answer(PageQuery(room="general", actor="bob", through_seq=5)))
+    await asyncio.sleep(0)
+    await store.append([story.said()])
+    page = await asked
+    assert (page.head, page.behind) == (5, False)
+
+
+async def test_a_read_through_a_seq_that_does_not_come_says_that_it_is_behind(store, ask):
+    await told(store)
+    page = await ask(PageQuery(room="general", actor="bob", through_seq=50))
+    assert (page.head, page.behind) == (4, True)
+
+
+async def test_a_read_through_a_seq_waits_for_the_room_itself(store):
+    slow = Queries(store, through_seconds=20)
+    asked = asyncio.create_task(slow.answer(RoomQuery(room="general", actor="bob", through_seq=1)))
+    await asyncio.sleep(0)
+    await told(store)
+    assert (await asked).view.room == "general"
+
+
+class AwayStore(MemoryStore):
+    async def room(self, room):
+        raise StoreUnavailable(room)
+
+
+class BrokenStore(MemoryStore):
+    async def room(self, room):
+        raise KeyError(room)
+
+
+def reader(store):
+    return Reader(Queries(store, 0.2), HistoryMetrics(CollectorRegistry()))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"garbage",
+        b"{}",
+        b'{"type":"page"}',
+        b'{"type":"no_such","actor":"a"}',
+        b'{"type":"rooms","actor":"a","x":1}',
+    ],
+)
+async def test_a_bad_query_is_told_which_field_is_wrong(store, body):
+    refused = await reader(store).answer(body)
+    assert (refused.code, refused.definite) == ("bad_field", True)
+    assert refused.message
+
+
+async def test_without_its_store_history_is_overloaded():
+    query = json.dumps({"type": "page", "room": "general", "actor": "alice"}).encode()
+    assert (await reader(AwayStore()).answer(query)).code == "overloaded"
+
+
+async def test_a_bug_in_one_read_is_told_as_internal():
+    query = json.dumps({"type": "room", "room": "general", "actor": "alice"}).encode()
+    assert (await reader(BrokenStore()).answer(query)).code == "internal"
+
+
+async def test_a_good_query_is_answered(store):
+    await told(store)
+    answer = await reader(store).answer(RoomsQuery(actor="alice").to_json())
+    assert answer.total == 1

@@ -1,0 +1,216 @@
+"""What a shard's writer does with its deliveries, over the store in memory and a channel that only writes down."""
+
+import asyncio
+
+import pytest
+from aiormq.abc import DeliveredMessage
+from pamqp import commands
+from pamqp.header import ContentHeader
+from prometheus_client import CollectorRegistry
+
+from schemas import routes
+from schemas.events import encode_logged
+from schemas.queries import QUERY_ANSWER, HoleQuery, SnapshotQuery
+from services.history.inbound import Inbound
+from services.history.metrics import HistoryMetrics
+from services.history.store import StoreUnavailable
+from services.history.store_memory import MemoryStore
+from services.history.writer import ShardWriter
+from tests.bed.waiting import eventually
+from tests.contract.chronicle import Chronicle
+
+
+class Channel:
+    """Writes down what it is told, in order."""
+
+    def __init__(self, fails=False):
+        self.told = []
+        self.fails = fails
+
+    async def basic_ack(self, tag, multiple=False, **_):
+        self.told.append(("ack", tag, multiple))
+
+    async def basic_reject(self, tag, requeue=True):
+        self.told.append(("reject", tag, requeue))
+
+    async def basic_publish(self, body, *, routing_key, properties, **_):
+        if self.fails:
+            raise ConnectionError("blocked")
+        reason = (properties.headers or {}).get("x-park-reason")
+        self.told.append(("parked", reason) if reason else ("replied", routing_key, body))
+
+
+class Bench:
+    """A writer, what it writes to, and deliveries with ascending tags."""
+
+    def __init__(self, store=None, *, batch=200, outlet=None):
+        self.store = store or MemoryStore()
+        self.channel = Channel()
+        self.outlet = outlet or self.channel
+        self.registry = CollectorRegistry()
+        self.stopping = asyncio.Event()
+        self.inbound = Inbound(batch=batch, linger_seconds=0.01)
+        self.tag = 0
+        metrics = HistoryMetrics(self.registry)
+        self.writer = ShardWriter(
+            self.channel, self.outlet, self.store, metrics, stopping=self.stopping, timeout_seconds=5
+        )
+
+    async def deliver(self, *contents):
+        for content in contents:
+            self.tag += 1
+            await self.inbound.receive(delivery(self.tag, *content))
+
+    async def write(self, until):
+        """Run the writer until the channel has been told so much."""
+        writing = asyncio.create_task(self.writer.write(self.inbound))
+        await eventually(lambda: len(self.channel.told) >= until)
+        self.inbound.end()
+        await asyncio.wait_for(writing, 10)
+        return self.channel.told
+
+    def count(self, name, **labels):
+        return self.registry.get_sample_value(f"history_{name}_total", labels)
+
+
+def delivery(tag, key, body, reply_to=None, correlation_id=None):
+    properties = commands.Basic.Properties(reply_to=reply_to, correlation_id=correlation_id)
+    deliver = commands.Basic.Deliver(consumer_tag="c", delivery_tag=tag, exchange=routes.LOG, routing_key=key)
+    return DeliveredMessage(delivery=deliver, header=ContentHeader(0, len(body), properties), body=body, channel=None)
+
+
+def entry(logged):
+    name = logged.entry.event if logged.entry.type == "event" else "receipt"
+    return routes.log_key(logged.entry.room, name), encode_logged(logged.frame, logged.fence)
+
+
+def question(query, reply_to="asker", correlation_id="1"):
+    return routes.query_key(query.room), query.to_json(), reply_to, correlation_id
+
+
+async def test_a_batch_is_stored_and_then_acked_at_once():
+    bench, story = Bench(), Chronicle()
+    await bench.deliver(*map(entry, [story.created(), *story.chat(5), story.receipt("alice", read=3)]))
+    assert await bench.write(1) == [("ack", 7, True)]
+    assert (await bench.store.room("general")).seq == 6
+    assert (bench.count("events_stored"), bench.count("receipts_folded")) == (6, 1)
+
+
+async def test_a_batch_has_no_more_deliveries_than_it_may():
+    bench, story = Bench(batch=2), Chronicle()
+    await bench.deliver(*map(entry, [story.created(), *story.chat(4)]))
+    assert await bench.write(3) == [("ack", 2, True), ("ack", 4, True), ("ack", 5, True)]
+
+
+async def test_a_question_is_answered_behind_what_came_before_it_and_ahead_of_what_came_after():
+    bench, story = Bench(), Chronicle()
+    hole = HoleQuery(room="general", after=0)
+    await bench.deliver(entry(story.created()), entry(story.said()), question(hole), entry(story.said()))
+    first, reply, second, third = await bench.write(4)
+    assert (first, second, third) == (("ack", 2, True), ("ack", 3, False), ("ack", 4, True))
+    assert reply[:2] == ("replied", "asker")
+    assert [event.seq for event in QUERY_ANSWER.validate_json(reply[2]).events] == [1, 2]
+
+
+async def test_i8_a_question_delivered_again_gets_the_same_fence():
+    bench = Bench()
+    ask = question(SnapshotQuery(room="general", worker="w"))
+    other = question(SnapshotQuery(room="general", worker="w"), correlation_id="2")
+    await bench.deliver(ask, other, ask)
+    replies = [told[2] for told in await bench.write(6) if told[0] == "replied"]
+    assert [QUERY_ANSWER.validate_json(reply).snapshot.fence for reply in replies] == [1, 2, 1]
+
+
+async def test_a_hole_of_a_room_that_is_not_there_is_refused():
+    bench = Bench()
+    await bench.deliver(question(HoleQuery(room="nowhere", after=0)))
+    reply, _ = await bench.write(2)
+    assert QUERY_ANSWER.validate_json(reply[2]).code == "room_not_found"
+
+
+async def test_garbage_is_parked_and_the_rest_stored():
+    bench, story = Bench(), Chronicle()
+    await bench.deliver(entry(story.created()), ("anything", b"garbage"), entry(story.said()))
+    assert await bench.write(2) == [("parked", "malformed"), ("ack", 3, True)]
+    assert (await bench.store.room("general")).seq == 2
+    assert bench.count("parked", reason="malformed") == 1
+
+
+async def test_i8_a_stale_entry_is_parked_and_counted():
+    bench, story = Bench(), Chronicle(fence=1)
+    for number in "12":
+        await bench.deliver(question(SnapshotQuery(room="general", worker="w"), correlation_id=number))
+    await bench.deliver(entry(story.created()))
+    assert (await bench.write(6))[-2:] == [("parked", "stale_fence"), ("ack", 3, True)]
+    assert bench.count("stale_fences") == 1
+
+
+async def test_i3_a_hole_is_parked_and_counted_as_a_conflict():
+    bench, story = Bench(), Chronicle()
+    story.created()
+    await bench.deliver(entry(story.said()))
+    assert await bench.write(2) == [("parked", "conflict"), ("ack", 1, True)]
+    assert bench.count("conflicts") == 1
+
+
+async def test_what_cannot_be_parked_is_left_to_the_broker_to_set_aside():
+    bench, story = Bench(outlet=Channel(fails=True)), Chronicle()
+    await bench.deliver(entry(story.created()), ("anything", b"garbage"))
+    assert await bench.write(2) == [("reject", 2, False), ("ack", 1, True)]
+
+
+async def test_an_answer_that_cannot_be_sent_holds_nothing_up():
+    bench, story = Bench(outlet=Channel(fails=True)), Chronicle()
+    await bench.deliver(question(HoleQuery(room="general", after=0)), entry(story.created()))
+    assert await bench.write(2) == [("ack", 1, False), ("ack", 2, True)]
+
+
+class PoisonedStore(MemoryStore):
+    async def append(self, batch):
+        if any(getattr(logged.entry, "text", "") == "poison" for logged in batch):
+            raise KeyError("a bug")
+        return await super().append(batch)
+
+
+async def test_a_poison_entry_is_parked_alone():
+    bench, story, other = Bench(PoisonedStore()), Chronicle(), Chronicle("other")
+    await bench.deliver(*map(entry, [story.created(), story.said("poison"), other.created(), other.said()]))
+    assert await bench.write(2) == [("parked", "poison"), ("ack", 4, True)]
+    assert (await bench.store.room("other")).seq == 2
+
+
+class AwayStore(MemoryStore):
+    def __init__(self, times):
+        super().__init__()
+        self.times = times
+
+    async def append(self, batch):
+        if self.times > 0:
+            self.times -= 1
+            raise StoreUnavailable("away")
+        return await super().append(batch)
+
+
+async def test_i1_nothing_is_acked_while_the_store_is_away_and_all_of_it_when_it_is_back():
+    bench, story = Bench(AwayStore(times=2)), Chronicle()
+    await bench.deliver(*map(entry, [story.created(), story.said()]))
+    assert await bench.write(1) == [("ack", 2, True)]
+    assert bench.count("store_failures") == 2
+
+
+async def test_a_stop_ends_the_wait_for_the_store_and_acks_nothing():
+    bench, story = Bench(AwayStore(times=10**6)), Chronicle()
+    await bench.deliver(entry(story.created()))
+    writing = asyncio.create_task(bench.writer.write(bench.inbound))
+    bench.stopping.set()
+    with pytest.raises(StoreUnavailable):
+        await asyncio.wait_for(writing, 10)
+    assert bench.channel.told == []
+
+
+async def test_what_waits_at_the_end_is_not_taken_up():
+    bench, story = Bench(), Chronicle()
+    await bench.deliver(entry(story.created()))
+    bench.inbound.end()
+    await asyncio.wait_for(bench.writer.write(bench.inbound), 10)
+    assert bench.channel.told == []
