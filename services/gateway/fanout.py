@@ -43,7 +43,7 @@ class Fanout:
         self._health = health
         self._stopping = stopping
         self._incarnation = 0
-        self._queue = ""
+        self.queue = ""
         self._arrived: deque[DeliveredMessage] = deque()
         self._drain_due = False
         self._probe_seen = 0.0
@@ -65,7 +65,7 @@ class Fanout:
 
     async def _consume(self, channel: Channel) -> None:
         self._incarnation += 1
-        self._queue = queue = routes.gate_queue(self._gate.gate_id, self._incarnation)
+        self.queue = queue = routes.gate_queue(self._gate.gate_id, self._incarnation)
         arguments = topology.gate_queue_arguments(self._gate.settings.queue_length)
         await channel.queue_declare(queue, exclusive=True, durable=False, arguments=dict(arguments))
         await channel.queue_bind(queue, routes.FANOUT, routes.gate_key(self._gate.gate_id))
@@ -89,8 +89,8 @@ class Fanout:
         """A probe may be missing because publishing is blocked by an alarm: then this queue is fine and stays."""
         self._health.fail(HEALTH_PART)
         async with asyncio.timeout(self._gate.settings.broker_timeout_seconds):
-            await channel.queue_declare(self._queue, passive=True)
-            await channel.queue_bind(self._queue, routes.FANOUT, routes.gate_key(self._gate.gate_id))
+            await channel.queue_declare(self.queue, passive=True)
+            await channel.queue_bind(self.queue, routes.FANOUT, routes.gate_key(self._gate.gate_id))
 
     async def _on_delivery(self, delivery: DeliveredMessage) -> None:
         self._arrived.append(delivery)

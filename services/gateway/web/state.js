@@ -195,7 +195,7 @@ function onSelect(work, { room: id }) {
   change(work, { current: id });
   changeRoom(work, id, { divider: room.unread > 0 && room.seen !== null ? room.seen : null, problem: null });
   if (room.member) attach(work, id);
-  if (!room.loaded) loadOlder(work, id);
+  if (!room.loaded && roomOf(work, id).phase !== "attaching") loadOlder(work, id);
   see(work);
 }
 
@@ -271,6 +271,7 @@ const refusals = {
     if (frame.retry) changeRoom(work, room, { attachAt: againAt(work, frame) });
     else if (frame.code === "not_a_member") changeRoom(work, room, { member: false, role: null });
     else changeRoom(work, room, { problem: frame.message });
+    if (work.state.current === room && !roomOf(work, room).loaded) loadOlder(work, room);
   },
   join(work, { room }, frame) {
     if (frame.code === "already_a_member") onJoined(work, room);

@@ -56,10 +56,11 @@ class Socket:
 class Bench:
     """One gate and what a test needs around it."""
 
-    def __init__(self, service: Service, room: RoomStandIn) -> None:
+    def __init__(self, service: Service, room: RoomStandIn, management: Any) -> None:
         self.service = service
         self.gate = service.gate
         self.room = room
+        self.management = management
         self.stopping = asyncio.Event()
         self.sockets: list[Any] = []
         self._running: asyncio.Task[None] | None = None
@@ -74,6 +75,17 @@ class Bench:
         self.stopping.set()
         if self._running is not None:
             await asyncio.wait_for(self._running, WAIT_SECONDS)
+
+    async def cut(self, link: str) -> None:
+        """The broker closes one of the gate's connections: `publish` or `fanout`."""
+        name = f"{self.gate.gate_id} {link}"
+
+        def listed() -> list[str]:
+            known = self.management.connections()
+            return [one["name"] for one in known if one.get("client_properties", {}).get("connection_name") == name]
+
+        [broker_name] = await eventually(listed, WAIT_SECONDS, f"the broker lists {name}")
+        self.management.close_connection(broker_name)
 
     @property
     def running(self) -> asyncio.Task[None]:
@@ -118,7 +130,7 @@ def token(user: str, *, seconds: float = 3600, secret: str = SECRET) -> str:
 
 
 @pytest.fixture
-async def start_bench(amqp_url):
+async def start_bench(amqp_url, management):
     """Start a gate with a stand-in room: `bench = await start_bench(ping_seconds=0.2)`."""
     benches: list[Bench] = []
 
@@ -136,7 +148,7 @@ async def start_bench(amqp_url):
         )
         room = RoomStandIn()
         await room.start(amqp_url, SHARDS)
-        bench = Bench(Service(settings), room)
+        bench = Bench(Service(settings), room, management)
         benches.append(bench)
         await bench.start()
         return bench
