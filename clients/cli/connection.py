@@ -18,6 +18,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from clients.cli.backoff import STEADY_SECONDS, comes_back, delay_seconds
 from clients.cli.failure import Failure
 from clients.cli.wire import Received, read_frame
+from schemas.errors import ERRORS, Code
 from schemas.frames import Bye, Welcome
 
 OPEN_SECONDS: Final = 10.0
@@ -39,7 +40,15 @@ class LinkClosed(Exception):
         self.code = code
         self.reason = reason
         self.retry_after_seconds = retry_after_seconds
-        super().__init__(reason or f"the connection was closed with code {code}")
+        super().__init__(_said(reason) or f"the connection was closed with code {code}")
+
+
+def _said(reason: str) -> str:
+    """A gate gives the code of the registry as its reason; a person wants the sentence."""
+    try:
+        return ERRORS[Code(reason)].message
+    except ValueError:
+        return reason
 
 
 class Unreachable(Exception):

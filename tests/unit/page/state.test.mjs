@@ -289,3 +289,10 @@ test("frames of unknown types and answers to nothing are no harm", () => {
   page.frame("refused", { code: "internal", message: "?" }).frame("signal", { signal: "new" });
   assert.equal(page.state.rooms, before);
 });
+
+test("a room that is being attached is read once, and one that is not let in is read all the same", () => {
+  const page = new Page().open().rooms(view("general")).put("select", { room: "general" });
+  assert.equal(page.take("history"), undefined);
+  page.refuse(page.take("attach"), "overloaded", { retry: true });
+  assert.equal(page.take("history").room, "general");
+});
