@@ -13,7 +13,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import parse_qs, urlsplit
 
 import structlog
@@ -67,10 +67,8 @@ class WebSocketDoor(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The HTTP protocol hands its transport over."""
-        if not isinstance(transport, asyncio.Transport):
-            raise AssertionError("a TCP connection has a full transport")  # noqa: TRY004 - a bug, not bad input
-        self._transport = transport
-        transport.set_write_buffer_limits(high=self._gate.settings.write_buffer_bytes)
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's transports are no subclasses of asyncio's
+        self._transport.set_write_buffer_limits(high=self._gate.settings.write_buffer_bytes)
         self._server_state.connections.add(self)  # type: ignore[arg-type]  # uvicorn lists its own classes
 
     def data_received(self, data: bytes) -> None:
