@@ -37,7 +37,8 @@ class Publisher:
         Raises:
             TimeoutError: it did not come back in time.
         """
-        while self._confirming is None:
+        while self._confirming is None or self._confirming.is_closed:
+            self._up.clear()
             async with asyncio.timeout(timeout_seconds):
                 await self._up.wait()
         return self._confirming

@@ -63,5 +63,4 @@ class GatewaySettings(ServiceSettings):
     backlog_frames: Count = 256
     replays_at_once: Count = 8
     queue_length: Count = 10_000
-    inbox_prefetch: Count = 100
     drain_batch: Count = 500

@@ -1,7 +1,7 @@
 """The AMQP door: commands of outside producers on `chat.inbox`. The broker has verified `user_id`; it is the actor.
 
 A delivery is forwarded with the producer's own `reply_to` and `correlation_id`, so that the room answers it directly.
-Order is kept: one delivery after the other is written to the broker, because publishing is each handler's first wait.
+Order is kept by taking one delivery at a time: with more, FastStream enters its handlers in any order.
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ from services.runtime.control import raw_body
 from services.runtime.settle import park
 
 log = structlog.get_logger()
+
+TRIES = 3
+"""A delivery is kept while the publishing link is away: giving it back at once would use up its delivery limit."""
 
 
 class Unfit(NamedTuple):
@@ -95,7 +98,7 @@ class Inbox:
 
         @broker.subscriber(
             RabbitQueue(routes.INBOX_QUEUE, declare=False),
-            channel=Channel(prefetch_count=self._settings.inbox_prefetch),
+            channel=Channel(prefetch_count=1),
             ack_policy=AckPolicy.MANUAL,
             decoder=raw_body,
             no_reply=True,
@@ -104,14 +107,16 @@ class Inbox:
             await self._take(message.raw_message)
 
     async def _take(self, message: AbstractIncomingMessage) -> None:
-        try:
-            await self._settle(message)
-        except (*BROKER_ERRORS, NotConfirmed) as error:
-            log.warning("inbox_delivery_given_back", error=repr(error))
-            self._metrics.inbox.labels("given_back").inc()
-            await message.nack(requeue=True)
-        else:
-            await message.ack()
+        for _ in range(TRIES):
+            try:
+                await self._settle(message)
+            except (*BROKER_ERRORS, NotConfirmed) as error:
+                log.warning("inbox_delivery_not_settled", error=repr(error))
+            else:
+                await message.ack()
+                return
+        self._metrics.inbox.labels("given_back").inc()
+        await message.nack(requeue=True)
 
     async def _settle(self, message: AbstractIncomingMessage) -> None:
         found = read_delivery(message.user_id, message.routing_key or "", message.body)

@@ -9,14 +9,30 @@ from typing import Any
 from pamqp import commands
 
 from schemas import routes
-from schemas.answers import Accepted, AttachAnswer, Refused, SessionRefused
-from schemas.commands import COMMAND, Attach, Command, Detach, Join, Leave, Send
+from schemas.answers import Accepted, AttachAnswer, MemberView, Refused, SessionRefused
+from schemas.commands import COMMAND, Attach, Command, Create, Detach, Join, Leave, Send
 from schemas.errors import Code
 from schemas.events import Event, MemberLeft, MessagePosted
 from schemas.fanout import FanoutHeaders, FanoutKind
 from schemas.ids import ClientId, Epoch, GateId, MessageId, RoomId, UserId
-from schemas.queries import BARRIER, QUERY, HoleQuery, MembersQuery, PageAnswer, PageQuery
-from schemas.roles import LeaveReason, Visibility
+from schemas.queries import (
+    BARRIER,
+    QUERY,
+    HoleQuery,
+    MembersAnswer,
+    MembersQuery,
+    MyRoomsQuery,
+    PageAnswer,
+    PageQuery,
+    Query,
+    QueryAnswer,
+    RoomAnswer,
+    RoomQuery,
+    RoomsAnswer,
+    RoomsQuery,
+    RoomView,
+)
+from schemas.roles import LeaveReason, Role, Visibility
 from services.runtime.broker import connect, declare_topology, open_channel, properties_of
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -172,6 +188,8 @@ class RoomStandIn:
             return self.refuse[command.type]
         if command.room not in self.members:
             return Code.ROOM_NOT_FOUND if command.type != "create" else None
+        if command.actor in self.members[command.room] and isinstance(command, Join):
+            return Code.ALREADY_A_MEMBER
         if command.actor not in self.members[command.room] and not isinstance(command, Join):
             return Code.NOT_A_MEMBER
         return None
@@ -188,6 +206,10 @@ class RoomStandIn:
             )
             self.events[command.room].append(left)
             return left
+        if isinstance(command, Join):
+            self.members[command.room].add(command.actor)
+        if isinstance(command, Create):
+            self.members[command.room].update(command.members)
         text = command.text if isinstance(command, Send) else command.type
         return self.append(command.room, command.actor, text, command.command_id)
 
@@ -215,13 +237,44 @@ class RoomStandIn:
         self.queries.append(query)
         if self.blind:
             return
-        if isinstance(query, PageQuery) and query.room in self.members:
-            after = query.after or 0
-            await self._reply(delivery, self._page(query.room, lambda event: event.seq > after, query.limit))
-        elif isinstance(query, MembersQuery):
-            await self._reply(delivery, Refused.of(Code.NOT_A_MEMBER))
-        else:
-            await self._reply(delivery, Refused.of(Code.ROOM_NOT_FOUND))
+        await self._reply(delivery, self._answer(query))
+
+    def _answer(self, query: Query) -> QueryAnswer:
+        room = getattr(query, "room", None)
+        if room is not None and room not in self.members:
+            return Refused.of(Code.ROOM_NOT_FOUND)
+        match query:
+            case PageQuery(room=room, after=after):
+                return self._page(room, lambda event: event.seq > (after or 0), query.limit)
+            case RoomQuery(room=room):
+                return RoomAnswer(view=self._view(room, query.actor))
+            case MembersQuery(room=room):
+                views = tuple(MemberView(user=user, role=Role.MEMBER) for user in sorted(self.members[room]))
+                return MembersAnswer(room=room, members=views, total=len(views))
+            case MyRoomsQuery() | RoomsQuery():
+                mine = isinstance(query, MyRoomsQuery)
+                views = [
+                    self._view(room, query.actor)
+                    for room, members in self.members.items()
+                    if not mine or query.actor in members
+                ]
+                return RoomsAnswer(rooms=tuple(views[query.offset :][: query.limit]), total=len(views))
+            case _:
+                return Refused.of(Code.UNKNOWN_COMMAND)
+
+    def _view(self, room: RoomId, actor: str) -> RoomView:
+        return RoomView(
+            room=room,
+            epoch=Epoch(self.epochs[room]),
+            seq=len(self.events[room]),
+            title=room,
+            visibility=Visibility.PUBLIC,
+            capacity=100,
+            member_count=len(self.members[room]),
+            created_at=NOW,
+            updated_at=NOW,
+            role=Role.MEMBER if actor in self.members[room] else None,
+        )
 
     def _page(self, room: RoomId, wanted: Callable[[Event], bool], limit: int) -> PageAnswer:
         events = [event for event in self.events[room] if wanted(event)][:limit]
