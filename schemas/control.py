@@ -40,12 +40,13 @@ class WorkerHeartbeat(Model):
 
 class RosterRequest(Model):
     """A room worker took over `shard` of `shards`: every gate sends one `attach` for each room of it that it holds,
-    through the shard's own queue, and then `RosterDone` here."""
+    through the shard's own queue, and then `RosterDone` here. With `gate`, only that one is asked (again)."""
 
     type: Literal["roster_request"] = "roster_request"
     worker: WorkerId
     shard: Shard
     shards: Annotated[int, Field(ge=1, le=64, strict=True)]
+    gate: GateIdField | None = None
 
 
 class RosterDone(Model):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pydantic_core import to_jsonable_python
 
@@ -53,7 +53,6 @@ class Outcome:
     effects: tuple[FanOut | Reply, ...] = ()
     verb: str = ""
     word: str = ""
-    fields: dict[str, str | int] = field(default_factory=dict)
 
 
 def accepted(event: Event) -> Accepted:

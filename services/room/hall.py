@@ -76,7 +76,7 @@ class Hall:
         command = order.command
         held = self.rooms.find(command.room)
         if held is None:
-            return Outcome(tag=order.tag, verb=command.type, word="ignored")
+            return _ignored(order)
         known = held.recent.find(command.actor, command.command_id)
         if known is not None:
             return self._answered(order, known, "repeated")
@@ -93,6 +93,12 @@ class Hall:
             case _:
                 return self._happened(order, held, decision)
 
+    def pin(self, room: RoomId) -> None:
+        """Keep a held room until `release` while something about it is asked elsewhere."""
+        held = self.rooms.find(room)
+        if held is not None:
+            held.in_progress += 1
+
     def receive_repeat(self, order: Order, answer: Accepted) -> Outcome:
         """History knows the answer that an order got long ago."""
         return self._answered(order, answer, "repeated")
@@ -101,10 +107,10 @@ class Hall:
         """Refuse an order that could not be decided."""
         return self._refused(order, Refusal(code))
 
-    def release(self, outcome: Outcome) -> None:
-        """The effects of an outcome are out."""
-        if outcome.room is not None:
-            self.rooms.release(outcome.room)
+    def release(self, room: RoomId | None) -> None:
+        """The effects of an outcome of the room are out, or what was asked about it is known."""
+        if room is not None:
+            self.rooms.release(room)
 
     def drop_gate(self, gate: GateId) -> Outcome:
         """A gate is gone: its sessions are over."""
@@ -115,7 +121,7 @@ class Hall:
 
     def settle_presence(self) -> Outcome:
         """Say who is offline, once every roster is known: until then their session at another gate may yet be told."""
-        if self.rosters.owing() or not self._perhaps_offline:
+        if self.rosters.awaits_any() or not self._perhaps_offline:
             return Outcome()
         gone, self._perhaps_offline = self._perhaps_offline, {}
         signals = (self._offline(room, user, reason) for (room, user), reason in gone.items())
@@ -145,7 +151,6 @@ class Hall:
             ),
             verb=command.type,
             word="accepted",
-            fields={"event": event.event, "seq": event.seq},
         )
 
     def _answered(self, order: Order, answer: Accepted, word: str, effects: Effects = ()) -> Outcome:
@@ -163,7 +168,7 @@ class Hall:
         gate = GateId(order.command.actor)
         came = [each.user for each in decision.sessions if self.sessions.attach(room.room, each.client, each.user)]
         answer = FanOut(plain_headers(FanoutKind.ATTACHED, room), (gate,), self._attach_answer(order, room, decision))
-        announced = () if self.rosters.owes(gate) else self._online(room, came)
+        announced = () if self.rosters.awaits(gate) else self._online(room, came)
         return self._outcome(order, (answer, *announced), "accepted")
 
     def _dismissed(self, order: Order, decision: Dismissal) -> Outcome:
@@ -219,6 +224,12 @@ class Hall:
 
     def _signal(self, room: Room, signal: Signal) -> Effects:
         return _to_gates(FanOut(plain_headers(FanoutKind.SIGNAL, room), self.reach(room.room), signal.to_json()))
+
+
+def _ignored(order: Order) -> Outcome:
+    if not isinstance(order.command, Detach):
+        raise AssertionError("only a detach is taken up without its room")  # noqa: TRY004 - a bug, not bad input
+    return Outcome(tag=order.tag, verb=order.command.type, word="ignored")
 
 
 def _to_gates(fan_out: FanOut) -> tuple[FanOut, ...]:

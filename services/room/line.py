@@ -7,6 +7,7 @@ acked in batches; rooms that wait for a snapshot make them end out of order, whi
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
@@ -29,6 +30,9 @@ class Line(Generic[Effects]):
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def __iter__(self) -> Iterator[Entry[Effects]]:
+        return iter(self._entries)
 
     def append(self, effects: Effects, *, confirmed: bool) -> Entry[Effects]:
         """Take a place at the end."""

@@ -7,7 +7,7 @@ from the gates after a takeover (design §5).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from schemas.ids import ClientId, GateId, RoomId, UserId, gate_of
 
@@ -102,6 +102,10 @@ class Sessions:
         held = self._rooms.get(room)
         return list(held.users) if held else []
 
+    def all_gates(self) -> list[GateId]:
+        """The gates that hold a session of any room."""
+        return list(self._rooms_of)
+
     def _tidy(self, room: RoomId, gate: GateId) -> None:
         held = self._rooms.get(room)
         if held is not None and gate not in held.gates:
@@ -116,33 +120,47 @@ class Gates:
     """The gates that live, by their heartbeats; three missed ones and a gate is gone."""
 
     def __init__(self) -> None:
-        self._expires: dict[GateId, float] = {}
+        self._leases: dict[GateId, Lease] = {}
 
     def receive_heartbeat(self, gate: GateId, interval_seconds: float, now: float) -> bool:
         """Renew a gate's lease; True when it was not known to live."""
-        news = gate not in self._expires
-        self._expires[gate] = now + MISSED_HEARTBEATS * interval_seconds
+        news = gate not in self._leases
+        self._leases[gate] = Lease(interval_seconds, now + MISSED_HEARTBEATS * interval_seconds)
         return news
 
     def receive_gone(self, gate: GateId) -> bool:
         """A gate said good-bye; False when it was not known."""
-        return self._expires.pop(gate, None) is not None
+        return self._leases.pop(gate, None) is not None
+
+    def receive_silence(self, now: float) -> None:
+        """Nothing at all can be heard, which is nobody's fault: every lease begins anew."""
+        for gate, lease in self._leases.items():
+            self.receive_heartbeat(gate, lease.interval_seconds, now)
 
     def expire(self, now: float) -> list[GateId]:
         """Forget the gates whose lease is over, and name them."""
-        lost = [gate for gate, moment in self._expires.items() if moment <= now]
+        lost = [gate for gate, lease in self._leases.items() if lease.until <= now]
         for gate in lost:
-            del self._expires[gate]
+            del self._leases[gate]
         return lost
 
     def alive(self) -> list[GateId]:
         """All gates that live."""
-        return list(self._expires)
+        return list(self._leases)
+
+
+class Lease(NamedTuple):
+    """How long a gate counts as alive without another word."""
+
+    interval_seconds: float
+    until: float
 
 
 class Rosters:
-    """Which gates still owe a shard the list of their sessions. Until one has answered, or its time is over, every
-    fan-out includes it: a gate ignores rooms it does not hold, so nothing is missed.
+    """Which gates still owe a shard the list of their sessions.
+
+    Until one has answered, or is gone, every fan-out includes it: a gate ignores rooms it does not hold, so nothing is
+    missed. Presence waits for it too, but not for ever: once its time is over it is asked again and presence goes on.
 
     A roster travels through the shard's queue but its end (`RosterDone`) beside it: it counts only after what stood
     in the queue when it came was taken up.
@@ -150,13 +168,17 @@ class Rosters:
 
     def __init__(self) -> None:
         self._owing: dict[GateId, float] = {}
+        self._awaited: set[GateId] = set()
         self._ending: dict[GateId, int] = {}
         self._known: set[GateId] = set()
 
-    def ask(self, gate: GateId, until: float) -> None:
-        """A gate owes its roster, until the moment `until` at the latest, unless it has told it already."""
-        if gate not in self._known:
-            self._owing[gate] = until
+    def ask(self, gate: GateId, until: float) -> bool:
+        """A gate owes its roster and has time until `until`; False when it has told it already."""
+        if gate in self._known:
+            return False
+        self._owing[gate] = until
+        self._awaited.add(gate)
+        return True
 
     def receive_done(self, gate: GateId, deliveries_before: int) -> None:
         """The gate has sent all; that many deliveries have yet to be taken up before all has arrived."""
@@ -176,18 +198,26 @@ class Rosters:
         self._known.discard(gate)
         self._excuse(gate)
 
-    def expire(self, now: float) -> None:
-        """Wait no longer for those whose time is over."""
-        for gate in [gate for gate, until in self._owing.items() if until <= now]:
-            self._excuse(gate)
+    def overdue(self, now: float, until: float) -> list[GateId]:
+        """The gates whose time is over and that must be asked again; they have until `until` now. Presence no longer
+        waits for them."""
+        late = [gate for gate, moment in self._owing.items() if moment <= now]
+        for gate in late:
+            self._owing[gate] = until
+            self._awaited.discard(gate)
+        return late
 
     def owing(self) -> list[GateId]:
         """The gates whose roster is not known."""
         return list(self._owing)
 
-    def owes(self, gate: GateId) -> bool:
-        """The gate's roster is not known."""
-        return gate in self._owing
+    def awaits(self, gate: GateId) -> bool:
+        """Presence waits for this gate's roster."""
+        return gate in self._awaited
+
+    def awaits_any(self) -> bool:
+        """Presence waits for some gate's roster."""
+        return bool(self._awaited)
 
     def _settle(self) -> None:
         for gate in [gate for gate, left in self._ending.items() if left <= 0]:
@@ -196,3 +226,4 @@ class Rosters:
     def _excuse(self, gate: GateId) -> None:
         self._owing.pop(gate, None)
         self._ending.pop(gate, None)
+        self._awaited.discard(gate)

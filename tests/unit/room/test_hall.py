@@ -256,8 +256,42 @@ class TestTakeover:
         hall.rosters.ask("g2", until=10)
         assert presence(detach(hall, ("g1/a", "mia"), ("g1/b", "olga"))) == []
         attach(hall, ("g2/d", "olga"), gate="g2")
-        hall.rosters.expire(now=10)
+        hall.rosters.overdue(now=10, until=20)
         assert presence(hall.settle_presence()) == [("mia", "offline", None)]
+
+
+def test_a_pinned_room_is_in_progress_until_it_is_released():
+    hall = hall_with(room())
+    hall.pin(ROOM)
+    assert hall.rooms.find(ROOM).in_progress == 1
+    hall.release(ROOM)
+    hall.release(None)
+    hall.pin("not held")
+    assert hall.rooms.find(ROOM).in_progress == 0
+
+
+def test_i2_a_repeat_that_history_remembers_gets_the_first_answer_and_changes_nothing():
+    hall = hall_with(room())
+    first = Accepted(command_id="k1", room=ROOM, epoch="e", seq=1, at=NOW)
+    outcome = hall.receive_repeat(order(retry=True), first)
+    assert (outcome.log, replies(outcome)) == (None, [first])
+
+
+def test_an_order_that_could_not_be_decided_is_refused_whether_its_room_is_held_or_not():
+    for hall in (hall_with(room()), Hall(10)):
+        outcome = hall.refuse(order(), Code.OVERLOADED)
+        assert replies(outcome) == [Refused.of(Code.OVERLOADED, command_id="k1")]
+        hall.release(outcome.room)
+
+
+def test_who_left_the_room_is_not_said_to_be_offline_as_well():
+    hall = hall_with(room())
+    attach(hall, ("g1/a", "mia"), ("g1/b", "olga"))
+    hall.rosters.ask("g2", until=10)
+    detach(hall, ("g1/a", "mia"))
+    hall.receive_order(order("kick", "olga", user="mia"), NOW)
+    hall.rosters.overdue(now=10, until=20)
+    assert presence(hall.settle_presence()) == []
 
 
 def test_a_room_is_in_progress_from_its_decision_to_the_release_of_its_effects():
@@ -265,5 +299,5 @@ def test_a_room_is_in_progress_from_its_decision_to_the_release_of_its_effects()
     outcomes = [hall.receive_order(order(), NOW), hall.receive_order(order(actor="rita"), NOW)]
     assert hall.rooms.find(ROOM).in_progress == 2
     for outcome in outcomes:
-        hall.release(outcome)
+        hall.release(outcome.room)
     assert hall.rooms.find(ROOM).in_progress == 0

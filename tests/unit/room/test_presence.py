@@ -89,6 +89,13 @@ class TestGates:
         assert gates.expire(now=120) == ["g1"]
         assert gates.alive() == []
 
+    def test_when_nothing_can_be_heard_nobody_is_gone(self):
+        gates = Gates()
+        gates.receive_heartbeat("g1", 5, now=100)
+        gates.receive_silence(now=200)
+        assert gates.expire(now=214) == []
+        assert gates.expire(now=215) == ["g1"]
+
     def test_a_gate_that_says_good_bye_is_gone_at_once_and_news_when_it_returns(self):
         gates = Gates()
         gates.receive_heartbeat("g1", 5, now=100)
@@ -103,7 +110,7 @@ class TestRosters:
         rosters.ask("g1", until=10)
         rosters.receive_done("g1", deliveries_before=2)
         rosters.receive_delivery()
-        assert rosters.owes("g1")
+        assert rosters.owing() == ["g1"]
         rosters.receive_delivery()
         assert rosters.owing() == []
 
@@ -114,19 +121,22 @@ class TestRosters:
         rosters.receive_done("g1", deliveries_before=0)
         assert rosters.owing() == ["g2"]
 
-    def test_the_wait_is_bounded(self):
+    def test_presence_waits_for_a_gate_only_so_long_but_fan_outs_include_it_until_it_has_answered(self):
         rosters = Rosters()
         rosters.ask("g1", until=10)
-        rosters.expire(now=9.9)
-        assert rosters.owes("g1")
-        rosters.expire(now=10)
-        assert not rosters.owes("g1")
+        assert rosters.overdue(now=9.9, until=20) == []
+        assert rosters.awaits("g1")
+        assert rosters.overdue(now=10, until=20) == ["g1"]
+        assert not rosters.awaits_any()
+        assert rosters.owing() == ["g1"]
+        assert rosters.overdue(now=19, until=30) == []
+        assert rosters.overdue(now=20, until=30) == ["g1"]
 
-    def test_a_gate_that_has_told_all_is_not_waited_for_again_until_it_was_gone(self):
+    def test_a_gate_that_has_told_all_is_not_asked_again_until_it_was_gone(self):
         rosters = Rosters()
         rosters.receive_done("g1", deliveries_before=3)
-        rosters.ask("g1", until=10)
-        assert not rosters.owes("g1")
+        assert not rosters.ask("g1", until=10)
+        assert rosters.owing() == []
         rosters.forget("g1")
-        rosters.ask("g1", until=10)
-        assert rosters.owes("g1")
+        assert rosters.ask("g1", until=10)
+        assert rosters.owing() == ["g1"]

@@ -1,0 +1,42 @@
+"""Every metric of the room service. Labels never hold a room or a user."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+CONFIRM_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class RoomMetrics:
+    """One set per process and registry."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.commands = Counter(
+            "room_commands",
+            "Commands by verb and how they ended: accepted, repeated, ignored, or a code.",
+            ["verb", "outcome"],
+            registry=registry,
+        )
+        self.log_confirm_seconds = Histogram(
+            "room_log_confirm_seconds",
+            "From the publish of an event to its confirm by the log.",
+            buckets=CONFIRM_BUCKETS,
+            registry=registry,
+        )
+        self.fanout_publishes = Counter(
+            "room_fanout_publishes", "Publishes to the fan-out by kind.", ["kind"], registry=registry
+        )
+        self.fanout_deliveries = Counter(
+            "room_fanout_deliveries", "Deliveries these made, one a gate, by kind.", ["kind"], registry=registry
+        )
+        self.replies = Counter("room_replies", "Answers sent to a reply address.", registry=registry)
+        self.parked = Counter(
+            "room_deliveries_parked", "Deliveries set aside, by reason.", ["reason"], registry=registry
+        )
+        self.loads = Counter("room_loads", "Rooms asked of history, by outcome.", ["outcome"], registry=registry)
+        self.shard_ends = Counter(
+            "room_shard_ends", "How often all of a shard was forgotten, by reason.", ["reason"], registry=registry
+        )
+        self.rooms_loaded = Gauge("room_rooms_loaded", "Rooms in memory.", registry=registry)
+        self.shards_active = Gauge("room_shards_active", "Shards this worker is the one writer of.", registry=registry)
+        self.gates_alive = Gauge("room_gates_alive", "Gates whose heartbeats arrive.", registry=registry)

@@ -1,0 +1,30 @@
+"""What the room service is told at its start."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from schemas import limits
+from services.runtime.settings import Seconds, ServiceSettings
+
+
+class RoomSettings(ServiceSettings):
+    """Settings of a room worker.
+
+    Attributes:
+        prefetch: deliveries of one shard in progress at a time; the bound on everything a shard has in flight. Not
+            above what a room remembers, so that a command whose confirm is awaited is always remembered (I2).
+        snapshot_seconds: how long a room may take to load, and a flagged retry to be looked up.
+        roster_seconds: how long a gate may take to tell its sessions after a takeover.
+        poison_after: a delivery whose handling broke this often is parked.
+        rooms_limit: rooms in memory, over all shards; only idle ones are dropped.
+    """
+
+    ops_port: Annotated[int, Field(ge=0, le=65535)] = 9101
+    prefetch: Annotated[int, Field(ge=1, le=limits.RECENT_COMMANDS)] = 256
+    snapshot_seconds: Seconds = 10
+    roster_seconds: Seconds = 10
+    poison_after: Annotated[int, Field(ge=1, le=15)] = 3
+    rooms_limit: Annotated[int, Field(ge=64, le=10_000_000)] = 50_000

@@ -1,0 +1,411 @@
+"""One term of a shard: from the opening of its channel to its end, after which everything is forgotten.
+
+Handlers: take up, load, look up, decide, log, settle. Nothing about rooms is decided here; the hall does that.
+Whatever breaks the log ends the term: nothing was answered, so nothing was promised, and the broker gives the unacked
+deliveries to the next writer in order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import structlog
+from aiormq.abc import DeliveredMessage
+from aiormq.channel import Channel
+from pamqp import commands
+
+from schemas import routes
+from schemas.answers import Refused
+from schemas.errors import Code, ParkReason
+from schemas.ids import CommandId, GateId, RoomId, UserId
+from services.room.barrier import BarrierQueries, NotAnswered
+from services.room.effects import LogEntry, Outcome, Reply
+from services.room.hall import Hall
+from services.room.line import AckWindow, Entry, Line
+from services.room.metrics import RoomMetrics
+from services.room.orders import Misfit, Order, ReplyAddress, read_command
+from services.room.outlet import Outlet
+from services.room.presence import Gates
+from services.room.settings import RoomSettings
+from services.room.suspects import Suspects
+from services.runtime.broker import (
+    BROKER_ERRORS,
+    PERSISTENT,
+    NotConfirmed,
+    headers_of,
+    properties_of,
+    publish_confirmed,
+)
+from services.runtime.settle import park
+
+log = structlog.get_logger()
+
+TAKEN_AT_ONCE = 32
+
+
+class Drained(Exception):
+    """The way out of a term that was asked to end; never leaves it."""
+
+
+class ChannelLost(Exception):
+    """The shard's channel is closed; the broker may have woken a successor already."""
+
+
+class HandlingBroke(Exception):
+    """A bug met a delivery; the term ends, so that the delivery comes again on a fresh state."""
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """What all terms of a worker share.
+
+    Attributes:
+        ask_roster: asks one gate, or all, for the sessions of a shard; returns at once.
+        suspects, doubts: what outlives terms and connections: deliveries that broke their handling, and by shard the
+            room of an event that the log did not confirm.
+    """
+
+    worker: str
+    settings: RoomSettings
+    outlet: Outlet
+    metrics: RoomMetrics
+    gates: Gates
+    ask_roster: Callable[[int, GateId | None], None]
+    suspects: Suspects
+    doubts: dict[int, RoomId]
+
+
+class Taken(NamedTuple):
+    """A command with the delivery that brought it."""
+
+    order: Order
+    delivery: DeliveredMessage
+
+
+class Term:
+    """The work on one shard through one channel. `run` once; it ends by draining or by an exception."""
+
+    def __init__(self, shard: int, channel: Channel, around: Surroundings) -> None:
+        settings = around.settings
+        self._shard = shard
+        self._channel = channel
+        self._around = around
+        self._hall = Hall(max(1, settings.rooms_limit // settings.shards))
+        self._line: Line[Outcome] = Line()
+        self._acks = AckWindow()
+        self._arrived: deque[DeliveredMessage] = deque()
+        self._loading: dict[RoomId, deque[Taken]] = {}
+        self._asking: dict[tuple[RoomId, UserId], deque[Taken]] = {}
+        self._barrier = BarrierQueries(
+            channel,
+            around.worker,
+            answer_seconds=settings.snapshot_seconds,
+            broker_seconds=settings.broker_timeout_seconds,
+        )
+        self._work = asyncio.Event()
+        self._settled = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._closed = asyncio.Event()
+        self._draining = False
+        self._active = False
+        self._tasks: asyncio.TaskGroup
+
+    @property
+    def is_active(self) -> bool:
+        """The broker delivers to this term: no other worker does anything for the shard."""
+        return self._active
+
+    @property
+    def rooms_held(self) -> int:
+        """How many rooms are in memory."""
+        return len(self._hall.rooms)
+
+    @property
+    def unconfirmed_room(self) -> RoomId | None:
+        """The room of an event whose confirm is awaited, if there is one."""
+        return next((entry.effects.room for entry in self._line if not entry.confirmed), None)
+
+    @property
+    def gates_served(self) -> list[GateId]:
+        """The gates that hold sessions of this shard."""
+        return self._hall.sessions.all_gates()
+
+    @property
+    def is_consuming(self) -> bool:
+        """The shard's consumer stands in line at the broker."""
+        return bool(self._channel.consumers) and not self._closed.is_set()
+
+    async def run(self) -> None:
+        """Consume until drained.
+
+        Raises:
+            ExceptionGroup: of ChannelLost, NotConfirmed, HandlingBroke, or what the broker's driver raises.
+        """
+        self._channel.closing.add_done_callback(lambda _: self._closed.set())
+        try:
+            async with asyncio.TaskGroup() as self._tasks:
+                self._tasks.create_task(self._watch())
+                self._tasks.create_task(self._settle())
+                await self._consume()
+                await self._take_up()
+                await self._finish()
+                raise Drained  # noqa: TRY301 - ends the tasks of the group too
+        except* Drained:
+            log.info("shard_drained", shard=self._shard)
+
+    def drain(self) -> None:
+        """Take up nothing more; `run` returns when what is in progress is out and acked."""
+        self._draining = True
+        self._work.set()
+
+    # What other workers and gates say
+
+    def meet_gate(self, gate: GateId, now: float) -> None:
+        """A gate is heard of that was not there before, or was given up: what it holds is not known."""
+        if self._active and self._hall.rosters.ask(gate, now + self._around.settings.roster_seconds):
+            self._around.ask_roster(self._shard, gate)
+
+    def drop_gate(self, gate: GateId) -> None:
+        """A gate is gone."""
+        self._append(self._hall.drop_gate(gate))
+
+    async def receive_roster_done(self, gate: GateId) -> None:
+        """A gate has sent its whole roster: it has arrived once all that stands in the queue now was taken up."""
+        with contextlib.suppress(*BROKER_ERRORS):
+            standing = await self._channel.queue_declare(
+                routes.room_queue(self._shard), passive=True, timeout=self._around.settings.broker_timeout_seconds
+            )
+            self._hall.rosters.receive_done(gate, (standing.message_count or 0) + len(self._arrived))
+            self._append(self._hall.settle_presence())
+
+    def tick(self, now: float) -> None:
+        """Time passed."""
+        for gate in self._hall.rosters.overdue(now, now + self._around.settings.roster_seconds):
+            self._around.ask_roster(self._shard, gate)
+        self._append(self._hall.settle_presence())
+
+    # Handlers
+
+    async def _consume(self) -> None:
+        await self._barrier.open()
+        queue = routes.room_queue(self._shard)
+        timeout = self._around.settings.broker_timeout_seconds
+        await self._channel.basic_consume(queue, self._on_delivery, timeout=timeout)
+
+    async def _on_delivery(self, delivery: DeliveredMessage) -> None:
+        self._arrived.append(delivery)
+        self._work.set()
+
+    async def _take_up(self) -> None:
+        while not self._draining:
+            await self._work.wait()
+            self._work.clear()
+            for _ in range(min(len(self._arrived), TAKEN_AT_ONCE)):
+                self._receive(self._arrived.popleft())
+            if self._arrived:
+                self._work.set()
+                await asyncio.sleep(0)
+
+    def _receive(self, delivery: DeliveredMessage) -> None:
+        """The first delivery tells that this worker is the active one; being a consumer does not."""
+        if not self._active:
+            self._activate()
+        tag = _tag_of(delivery)
+        self._acks.receive(tag)
+        self._hall.rosters.receive_delivery()
+        command = read_command(delivery.routing_key or "", delivery.body)
+        if isinstance(command, Misfit):
+            self._set_aside(delivery, command)
+            return
+        again = command.retry or bool(delivery.redelivered)
+        self._route(Taken(Order(command, tag, _reply_address(delivery), again), delivery))
+
+    def _route(self, taken: Taken) -> None:
+        """Decide now, or wait: for the room, or behind the actor's own retry. Nobody else waits."""
+        command = taken.order.command
+        asker = (command.room, command.actor)
+        if command.room in self._loading:
+            self._loading[command.room].append(taken)
+        elif self._hall.wants_room(taken.order):
+            self._loading[command.room] = deque([taken])
+            self._tasks.create_task(self._load(command.room))
+        elif asker in self._asking:
+            self._asking[asker].append(taken)
+        elif self._hall.wants_lookup(taken.order):
+            self._asking[asker] = deque([taken])
+            self._tasks.create_task(self._look_up(asker))
+        else:
+            self._decide(taken)
+
+    async def _load(self, room: RoomId) -> None:
+        try:
+            snapshot = await self._barrier.snapshot(room)
+        except NotAnswered as error:
+            self._around.metrics.loads.labels("not_answered").inc()
+            log.warning("room_not_loaded", room=room, waiting=len(self._loading[room]), error=str(error))
+            self._refuse_all(self._loading.pop(room))
+            return
+        self._around.metrics.loads.labels("loaded").inc()
+        self._append(self._hall.receive_snapshot(snapshot))
+        for taken in self._loading.pop(room):
+            self._route(taken)
+
+    async def _look_up(self, asker: tuple[RoomId, UserId]) -> None:
+        """Answer an actor's commands in their order, asking history about each flagged retry."""
+        room, actor = asker
+        self._hall.pin(room)
+        while self._asking[asker]:
+            taken = self._asking[asker][0]
+            if self._hall.wants_lookup(taken.order):
+                await self._look_up_one(taken, actor)
+            else:
+                self._decide(taken)
+            self._asking[asker].popleft()
+        del self._asking[asker]
+        self._hall.release(room)
+
+    async def _look_up_one(self, taken: Taken, actor: UserId) -> None:
+        command = taken.order.command
+        try:
+            answer = await self._barrier.lookup(command.room, actor, command.command_id)
+        except NotAnswered as error:
+            log.warning("retry_not_looked_up", room=command.room, command_id=command.command_id, error=str(error))
+            self._refuse_all([taken])
+            return
+        if answer is None:
+            self._decide(taken)
+        else:
+            self._append(self._hall.receive_repeat(taken.order, answer))
+
+    def _decide(self, taken: Taken) -> None:
+        try:
+            outcome = self._hall.receive_order(taken.order, datetime.now(UTC))
+        except Exception as error:  # noqa: BLE001 - the outermost loop of one delivery: park it or start afresh
+            self._suspect(taken, error)
+        else:
+            self._append(outcome)
+
+    def _append(self, outcome: Outcome) -> None:
+        """Take a place in the line; what has nothing to log and nothing to tell needs none."""
+        if outcome.log is None and outcome.tag is None and not outcome.effects:
+            return
+        self._idle.clear()
+        entry = self._line.append(outcome, confirmed=outcome.log is None)
+        if outcome.verb:
+            self._around.metrics.commands.labels(outcome.verb, outcome.word).inc()
+        if outcome.log is not None:
+            self._tasks.create_task(self._log(entry, outcome.log))
+        else:
+            self._settled.set()
+
+    async def _log(self, entry: Entry[Outcome], logged: LogEntry) -> None:
+        properties = commands.Basic.Properties(content_type="application/json", delivery_mode=PERSISTENT)
+        timeout = self._around.settings.broker_timeout_seconds
+        with self._around.metrics.log_confirm_seconds.time():
+            await publish_confirmed(
+                self._channel, routes.LOG, logged.key, logged.body, properties, timeout_seconds=timeout
+            )
+        entry.confirmed = True
+        self._settled.set()
+
+    async def _settle(self) -> None:
+        """Fan out and answer what is confirmed, in order; ack last."""
+        while True:
+            await self._settled.wait()
+            self._settled.clear()
+            for outcome in self._line.release():
+                await self._around.outlet.send(outcome.effects)
+                self._hall.release(outcome.room)
+                if outcome.tag is not None:
+                    self._acks.settle(outcome.tag)
+            await self._send_acks()
+            if not len(self._line):
+                self._idle.set()
+
+    async def _send_acks(self) -> None:
+        for ack in self._acks.acks_to_send():
+            await self._channel.basic_ack(ack.tag, multiple=ack.multiple, wait=False)
+
+    # What cannot be settled
+
+    def _refuse_all(self, waiting: deque[Taken] | list[Taken]) -> None:
+        """History does not answer. Only a first try was certainly not applied."""
+        for taken in waiting:
+            code = Code.NO_ANSWER if taken.order.again else Code.OVERLOADED
+            self._append(self._hall.refuse(taken.order, code))
+
+    def _suspect(self, taken: Taken, error: Exception) -> None:
+        delivery = taken.delivery
+        count = self._around.suspects.receive_failure(
+            delivery.routing_key or "", delivery.body, _delivery_count(delivery)
+        )
+        command = taken.order.command
+        log.error("handling_broke", room=command.room, command_id=command.command_id, count=count, exc_info=error)
+        if count < self._around.settings.poison_after:
+            raise HandlingBroke(repr(error)) from error
+        self._set_aside(delivery, Misfit(ParkReason.POISON, Code.INTERNAL, repr(error)), command.command_id)
+
+    def _set_aside(self, delivery: DeliveredMessage, misfit: Misfit, command_id: CommandId | None = None) -> None:
+        """Park a delivery; who waits for it is refused in the line, behind what came before."""
+        self._around.metrics.parked.labels(misfit.reason.value).inc()
+        self._tasks.create_task(self._park(delivery, misfit))
+        address = _reply_address(delivery)
+        if address is not None:
+            message = None if misfit.code is Code.INTERNAL else misfit.detail
+            refused = Refused.of(misfit.code, message, command_id=command_id)
+            self._append(Outcome(effects=(Reply(address, refused),)))
+
+    async def _park(self, delivery: DeliveredMessage, misfit: Misfit) -> None:
+        tag, timeout = _tag_of(delivery), self._around.settings.broker_timeout_seconds
+        try:
+            await park(self._channel, delivery, misfit.reason, misfit.detail, timeout_seconds=timeout)
+        except NotConfirmed as error:
+            log.warning("not_parked", routing_key=delivery.routing_key, error=str(error))
+            await self._channel.basic_reject(tag, requeue=False)
+            self._acks.give_up(tag)
+        else:
+            self._acks.settle(tag)
+        self._settled.set()
+
+    # Beginning and end
+
+    def _activate(self) -> None:
+        """This worker is the writer now: everybody owes it a roster, also gates it has not heard of yet."""
+        self._active = True
+        until = time.monotonic() + self._around.settings.roster_seconds
+        for gate in self._around.gates.alive():
+            self._hall.rosters.ask(gate, until)
+        log.info("shard_taken_over", shard=self._shard)
+        self._around.ask_roster(self._shard, None)
+
+    async def _watch(self) -> None:
+        await self._closed.wait()
+        raise ChannelLost(f"the channel of shard {self._shard} is closed")
+
+    async def _finish(self) -> None:
+        """Wait for what is in the line; commands that wait for history go back to the queue undecided."""
+        while len(self._line):
+            await self._idle.wait()
+
+
+def _tag_of(delivery: DeliveredMessage) -> int:
+    if delivery.delivery_tag is None:
+        raise AssertionError("a delivery of a consumer has a tag")
+    return delivery.delivery_tag
+
+
+def _reply_address(delivery: DeliveredMessage) -> ReplyAddress | None:
+    properties = properties_of(delivery)
+    return ReplyAddress(properties.reply_to, properties.correlation_id) if properties.reply_to else None
+
+
+def _delivery_count(delivery: DeliveredMessage) -> int:
+    count = headers_of(delivery).get("x-delivery-count", 0)
+    return count if isinstance(count, int) else 0

@@ -1,0 +1,214 @@
+"""A room worker on one connection: all shards, one way out, the gates it hears of, and its own liveness."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any
+
+import structlog
+from aio_pika.abc import AbstractConnection
+from aiormq.channel import Channel
+
+from schemas import routes
+from schemas.control import Control, GateGone, GateHeartbeat, RosterDone, RosterRequest, WorkerHeartbeat
+from schemas.ids import GateId, RoomId
+from services.room.metrics import RoomMetrics
+from services.room.outlet import Outlet
+from services.room.presence import MISSED_HEARTBEATS, Gates
+from services.room.settings import RoomSettings
+from services.room.shard import Shard
+from services.room.suspects import Suspects
+from services.room.term import Surroundings, Term
+from services.runtime.broker import BROKER_ERRORS, declare_topology, open_channel
+from services.runtime.observe import Health
+
+log = structlog.get_logger()
+
+TICK_SECONDS = 1.0
+BROKER_PART = "broker"
+CONSUMERS_PART = "consumers"
+Tell = Callable[[Control], Awaitable[bool]]
+
+
+class OutletLost(ConnectionError):
+    """The way out is closed: the connection must go, and with it every shard."""
+
+
+class Worker:
+    """Made once per process; `serve` once per connection. What it knows of gates lasts as long as a connection: after
+    an outage nobody is lost, everybody is new."""
+
+    def __init__(self, name: str, settings: RoomSettings, metrics: RoomMetrics, health: Health, tell: Tell) -> None:
+        self._name = name
+        self._settings = settings
+        self._metrics = metrics
+        self._health = health
+        self._tell = tell
+        self._shards: list[Shard] = []
+        self._gates = Gates()
+        self._suspects = Suspects()
+        self._doubts: dict[int, RoomId] = {}
+        self._to_ask: dict[RosterRequest, None] = {}
+        self._asked = asyncio.Event()
+        self._heard_self = 0.0
+        metrics.rooms_loaded.set_function(lambda: sum(term.rooms_held for term in self._terms()))
+        metrics.shards_active.set_function(lambda: sum(term.is_active for term in self._terms()))
+        metrics.gates_alive.set_function(lambda: len(self._gates.alive()))
+        for part in (BROKER_PART, CONSUMERS_PART):
+            health.expect(part)
+
+    async def serve(self, connection: AbstractConnection, stopping: asyncio.Event) -> None:
+        """Consume every shard until `stopping`, then drain within the bound.
+
+        Raises:
+            ConnectionError: the connection must go.
+            ExceptionGroup: a bug.
+        """
+        channel = await open_channel(connection, confirms=False)
+        await declare_topology(channel, self._settings.shards)
+        self._begin(connection, channel)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                serving = [tasks.create_task(shard.serve()) for shard in self._shards]
+                keepers = [tasks.create_task(keeper) for keeper in self._keepers(channel)]
+                await stopping.wait()
+                await self._drain(serving)
+                for task in (*serving, *keepers):
+                    task.cancel()
+        except ExceptionGroup as ended:
+            if ended.split(BROKER_ERRORS)[1] is None:
+                raise ConnectionError(repr(ended.exceptions[0])) from ended
+            raise
+        finally:
+            self._shards = []
+            self._health.fail(BROKER_PART)
+            self._health.fail(CONSUMERS_PART)
+
+    async def hear(self, message: Control) -> None:
+        """Take in what is said on the control plane."""
+        now = time.monotonic()
+        match message:
+            case GateHeartbeat(gate=gate, interval_seconds=interval):
+                self._hear_heartbeat(gate, interval, now)
+            case GateGone(gate=gate):
+                self._gates.receive_gone(gate)
+                self._drop(gate)
+            case RosterDone() if message.worker == self._name:
+                await self._hear_roster_done(message)
+            case WorkerHeartbeat() if message.worker == self._name:
+                self._heard_self = now
+            case _:
+                pass  # other workers' business
+
+    def _begin(self, connection: AbstractConnection, channel: Channel) -> None:
+        self._gates, self._to_ask = Gates(), {}
+        around = Surroundings(
+            worker=self._name,
+            settings=self._settings,
+            outlet=Outlet(channel, self._metrics, timeout_seconds=self._settings.broker_timeout_seconds),
+            metrics=self._metrics,
+            gates=self._gates,
+            ask_roster=self._ask_roster,
+            suspects=self._suspects,
+            doubts=self._doubts,
+        )
+        self._shards = [Shard(number, connection, around) for number in range(self._settings.shards)]
+
+    def _keepers(self, channel: Channel) -> list[Coroutine[Any, Any, None]]:  # Any: what coroutines of asyncio send
+        return [
+            self._keep_time(),
+            self._keep_asking(),
+            self._keep_beating(),
+            self._keep_checking(channel),
+            _watch(channel),
+        ]
+
+    async def _keep_time(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            now = time.monotonic()
+            self._expire_gates(now)
+            for term in self._terms():
+                term.tick(now)
+
+    async def _keep_asking(self) -> None:
+        """Ask for rosters, until the broker has taken each request: a request that got lost is made again by the term,
+        which goes on fanning out to a gate that has not answered."""
+        while True:
+            await self._asked.wait()
+            self._asked.clear()
+            while self._to_ask:
+                request = next(iter(self._to_ask))
+                if not await self._tell(request):
+                    await asyncio.sleep(TICK_SECONDS)
+                    continue
+                self._to_ask.pop(request, None)
+
+    async def _keep_beating(self) -> None:
+        """Say that this worker lives; hearing it ourselves proves that gates can be heard."""
+        while True:
+            active = tuple(shard.number for shard in self._shards if shard.term is not None and shard.term.is_active)
+            interval = self._settings.heartbeat_seconds
+            await self._tell(WorkerHeartbeat(worker=self._name, interval_seconds=interval, shards=active))
+            await asyncio.sleep(interval)
+
+    async def _keep_checking(self, channel: Channel) -> None:
+        """Beat for the broker after each round trip, and for the consumers while all of them are there."""
+        while True:
+            timeout = self._settings.broker_timeout_seconds
+            await channel.queue_declare(routes.PARKED_QUEUE, passive=True, timeout=timeout)
+            self._health.beat(BROKER_PART, time.monotonic())
+            if all(shard.term is not None and shard.term.is_consuming for shard in self._shards):
+                self._health.beat(CONSUMERS_PART, time.monotonic())
+            await asyncio.sleep(TICK_SECONDS)
+
+    async def _drain(self, serving: Iterable[asyncio.Task[None]]) -> None:
+        self._health.draining = True
+        for shard in self._shards:
+            shard.drain()
+        _, late = await asyncio.wait(serving, timeout=self._settings.drain_seconds)
+        if late:
+            log.warning("drain_cut_short", shards=len(late))
+
+    def _ask_roster(self, shard: int, gate: GateId | None) -> None:
+        request = RosterRequest(worker=self._name, shard=shard, shards=self._settings.shards, gate=gate)
+        self._to_ask[request] = None
+        self._asked.set()
+
+    def _expire_gates(self, now: float) -> None:
+        """Drop gates that fell silent; but while nothing at all is heard, not even ourselves, judge nobody. A gate
+        that only its sessions speak of gets its lease too."""
+        interval = self._settings.heartbeat_seconds
+        if now - self._heard_self > MISSED_HEARTBEATS * interval:
+            self._gates.receive_silence(now)
+        for gate in {gate for term in self._terms() for gate in term.gates_served} - set(self._gates.alive()):
+            self._gates.receive_heartbeat(gate, interval, now)
+        for gate in self._gates.expire(now):
+            log.warning("gate_lost", gate=gate)
+            self._drop(gate)
+
+    def _hear_heartbeat(self, gate: GateId, interval_seconds: float, now: float) -> None:
+        if self._gates.receive_heartbeat(gate, interval_seconds, now):
+            for term in self._terms():
+                term.meet_gate(gate, now)
+
+    async def _hear_roster_done(self, message: RosterDone) -> None:
+        for shard in self._shards:
+            if shard.number == message.shard and shard.term is not None:
+                await shard.term.receive_roster_done(message.gate)
+
+    def _drop(self, gate: GateId) -> None:
+        for term in self._terms():
+            term.drop_gate(gate)
+
+    def _terms(self) -> list[Term]:
+        return [shard.term for shard in self._shards if shard.term is not None]
+
+
+async def _watch(channel: Channel) -> None:
+    closed = asyncio.Event()
+    channel.closing.add_done_callback(lambda _: closed.set())
+    await closed.wait()
+    raise OutletLost("the channel for fan-outs and replies is closed")

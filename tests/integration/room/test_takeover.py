@@ -1,0 +1,141 @@
+"""What is killed, refused or drained in mid-traffic, and what senders and gates see of it."""
+
+import asyncio
+
+import pytest
+
+from schemas import routes
+from schemas.fanout import FanoutKind
+from services.runtime.broker import open_channel
+from tests.bed.waiting import eventually
+from tests.integration.room.around import answered
+
+pytestmark = pytest.mark.broker
+
+SENDS = 600
+
+
+async def test_i1_i2_i3_a_worker_killed_in_mid_traffic_is_followed_without_a_hole_or_a_repeat(
+    start_process, history, sender, open_gate
+):
+    first = await start_process()
+    gate = await open_gate("g1")
+    await sender.make_room()
+    await gate.attach("general", a="mia")
+    await start_process()
+    sends = [sender.send("send", "mia", text=f"{number}", command_id=f"s{number}") for number in range(SENDS)]
+    await answered(sends[100])
+    await first.kill()
+    answers = [await answered(future) for future in sends]
+    assert sorted(answer.seq for answer in answers) == list(range(2, SENDS + 2))
+    assert history.seqs("general") == list(range(1, SENDS + 2))
+    assert history.stale == []
+    stored = {event.command_id: event.seq for event in history.events["general"]}
+    assert {answer.command_id: answer.seq for answer in answers}.items() <= stored.items()
+    await gate_is_told_of(gate, SENDS + 1)
+    assert len(gate.asked) >= 2
+
+
+async def gate_is_told_of(gate, top):
+    """Events come in order and never twice; and where some were lost with the worker, a position says so."""
+    await eventually(lambda: max(headers.seq for headers, _ in gate.arrived if headers.room == "general") == top)
+    seqs = gate.seqs()
+    assert seqs == sorted(set(seqs))
+    missing = set(range(2, top + 1)) - set(seqs)
+    told = [headers.seq for headers, _ in gate.arrived if headers.kind in (FanoutKind.TOP, FanoutKind.ATTACHED)]
+    assert not missing or max(told) >= max(missing) or max(seqs) > max(missing)
+
+
+async def test_i3_a_worker_that_drains_finishes_what_it_began_and_the_next_goes_on(
+    start_process, history, sender, open_gate
+):
+    first = await start_process()
+    gate = await open_gate("g1")
+    await sender.make_room()
+    await gate.attach("general", a="mia")
+    await start_process()
+    sends = [sender.send("send", "mia", text=f"{number}", command_id=f"s{number}") for number in range(SENDS)]
+    await answered(sends[50])
+    assert await first.stop() == 0
+    answers = [await answered(future) for future in sends]
+    assert [answer.seq for answer in answers] == list(range(2, SENDS + 2))
+    assert history.seqs("general") == list(range(1, SENDS + 2))
+    await gate_is_told_of(gate, SENDS + 1)
+
+
+async def test_a_connection_closed_by_the_broker_is_replaced_and_what_was_known_is_learned_anew(
+    worker, history, sender, open_gate, management
+):
+    gate = await open_gate("g1")
+    await sender.make_room()
+    await gate.attach("general", a="mia", b="rita")
+    asked = len(gate.asked)
+    [connection] = await eventually(lambda: asyncio.to_thread(room_connections, management))
+    await asyncio.to_thread(management.close_connection, connection)
+    assert (await sender.ask("send", "olga", text="after")).seq == 2
+    await eventually(lambda: len(gate.asked) > asked)
+    await eventually(lambda: len(gate.of_kind(FanoutKind.ATTACHED)) >= 2)
+    assert (await sender.ask("send", "mia", text="more", command_id="mine")).seq == 3
+    await eventually(lambda: 3 in gate.seqs())
+    assert history.stale == []
+
+
+def room_connections(management):
+    found = management.connections()
+    names = {each["name"]: each.get("client_properties", {}).get("connection_name", "") for each in found}
+    return [name for name, shown in names.items() if shown.startswith("room-")]
+
+
+async def test_i5_an_event_without_its_confirm_is_not_fanned_out_and_its_sender_is_answered_from_the_log(
+    worker, history, sender, link, open_gate
+):
+    """One of two queues behind the log refuses: the event is stored and yet not confirmed."""
+    gate = await open_gate("g1")
+    await sender.make_room()
+    await gate.attach("general", a="mia")
+    full = await bind_a_queue_that_takes_nothing(link)
+    answer = await sender.ask("send", "olga", text="early", command_id="early")
+    assert (answer.type, answer.seq) == ("accepted", 2)
+    assert history.snapshots >= 2
+    assert history.seqs("general") == [1, 2]
+    await eventually(lambda: 2 in [headers.seq for headers, _ in gate.arrived])
+    assert gate.seqs() == []
+    await remove_queue(link, full)
+    assert (await sender.ask("send", "olga", text="late")).seq == 3
+    await eventually(lambda: gate.seqs() == [3])
+    assert history.seqs("general") == [1, 2, 3]
+
+
+async def bind_a_queue_that_takes_nothing(link):
+    channel = await open_channel(link, confirms=True)
+    arguments = {"x-max-length": 0, "x-overflow": "reject-publish"}
+    await channel.queue_declare("full", durable=True, arguments=arguments)
+    await channel.queue_bind("full", routes.LOG, "room.#")
+    return "full"
+
+
+async def remove_queue(link, name):
+    channel = await open_channel(link, confirms=True)
+    await channel.queue_delete(name)
+
+
+async def test_i5_an_event_that_the_log_cannot_route_is_neither_fanned_out_nor_answered(
+    worker, history, sender, link, open_gate
+):
+    gate = await open_gate("g1")
+    await sender.make_room()
+    await gate.attach("general", a="mia")
+    channel = await open_channel(link, confirms=True)
+    word = routes.bucket_word(routes.bucket("general"))
+    queue = routes.history_queue(routes.shard_of("general", 2))
+    for kind in ("room", "query"):
+        await channel.queue_unbind(queue, routes.LOG, f"{kind}.{word}.#")
+    future = sender.send("send", "olga", text="x")
+    await asyncio.wait([future], timeout=1.5)
+    assert not future.done()
+    assert gate.seqs() == []
+    for kind in ("room", "query"):
+        await channel.queue_bind(queue, routes.LOG, f"{kind}.{word}.#")
+    assert (await answered(future)).seq == 2
+    await eventually(lambda: gate.seqs() == [2])
+    assert history.seqs("general") == [1, 2]
