@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, cast
 
 import structlog
 from faststream import AckPolicy
 from faststream.rabbit import Channel, ExchangeType, RabbitBroker, RabbitExchange, RabbitQueue
 from faststream.rabbit.annotations import RabbitMessage
 from faststream.rabbit.response import RabbitResponse
+from faststream.rabbit.schemas.queue import ClassicQueueArgs
 from pydantic import ValidationError
 
-from schemas import routes
+from schemas import routes, topology
 from schemas.answers import Refused
 from schemas.errors import Code
 from schemas.queries import QUERY, Query, QueryAnswer
@@ -23,7 +24,13 @@ from services.runtime.control import raw_body
 log = structlog.get_logger()
 
 QUERIES_EXCHANGE: Final = RabbitExchange(routes.QUERIES, type=ExchangeType.DIRECT, durable=True)
-QUERIES_QUEUE: Final = RabbitQueue(routes.QUERIES_QUEUE, durable=True, routing_key=routes.HISTORY_KEY)
+[_DECLARED] = (queue for queue in topology.queues(shards=1) if queue.name == routes.QUERIES_QUEUE)
+QUERIES_QUEUE: Final = RabbitQueue(
+    _DECLARED.name,
+    durable=True,
+    routing_key=routes.HISTORY_KEY,
+    arguments=cast("ClassicQueueArgs", _DECLARED.arguments),  # FastStream names its own table type
+)
 
 
 class Reader:

@@ -12,7 +12,7 @@ import json
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection
@@ -55,6 +55,13 @@ _INDEXES: Final[dict[str, list[IndexModel]]] = {
     "invites": [IndexModel([("room", ASCENDING)])],
     "fences": [IndexModel([("expires_at", ASCENDING)])],
 }
+
+
+class Upsert(NamedTuple):
+    """One guarded write of a record."""
+
+    guard: Document
+    change: Document
 
 
 class MongoStore:
@@ -232,12 +239,13 @@ class MongoStore:
         if planned.rooms:
             await self._write(self._rooms, [*map(_room_update, planned.rooms.values())])
 
-    async def _write(self, collection: Collection_, updates: list[UpdateOne]) -> None:
-        """Guarded upserts. A duplicate key says that the guard held: something newer is there."""
+    async def _write(self, collection: Collection_, upserts: list[Upsert]) -> None:
+        """Guarded upserts. A duplicate key says that the record is there: then the guard alone decides."""
         try:
-            await collection.bulk_write(updates, ordered=False)
+            await collection.bulk_write([UpdateOne(*each, upsert=True) for each in upserts], ordered=False)
         except BulkWriteError as error:
-            _duplicates(error)
+            again = [UpdateOne(*upserts[number]) for number in _duplicates(error)]
+            await collection.bulk_write(again, ordered=False)
 
     async def _try_raise(self, room: RoomId, question: str, expires_at: int | None) -> int | None:
         document = await self._fences.find_one(_is(_id=room))
@@ -386,7 +394,7 @@ def _metadata_from_text(fields: Document) -> None:
         fields["metadata"] = json.loads(fields["metadata"])
 
 
-def _room_update(room: RoomRecord) -> UpdateOne:
+def _room_update(room: RoomRecord) -> Upsert:
     fields = room.model_dump(mode="json")
     _metadata_to_text(fields)
     listed = room.visibility is Visibility.PUBLIC and not room.closed
@@ -400,7 +408,7 @@ def _room(document: Document) -> RoomRecord:
     return RoomRecord.model_validate(fields)
 
 
-def _standing_update(standing: Standing) -> UpdateOne:
+def _standing_update(standing: Standing) -> Upsert:
     """All of a standing but its marks, which only receipts move."""
     member, fields = standing.membership, standing.model_dump(mode="json", exclude={"membership"})
     fields["member"] = int(member is not None)
@@ -442,7 +450,7 @@ def _membership(document: Document) -> MemberState:
     return MemberState.model_validate(fields)
 
 
-def _invite_update(record: InviteRecord) -> UpdateOne:
+def _invite_update(record: InviteRecord) -> Upsert:
     return _newer(_key(record.room, record.invite), record.seq, record.model_dump(mode="json"))
 
 
@@ -450,11 +458,11 @@ def _invite(document: Document) -> InviteRecord:
     return InviteRecord.model_validate({name: document[name] for name in InviteRecord.model_fields})
 
 
-def _fence_begun(room: RoomId, term: int) -> UpdateOne:
-    return UpdateOne(_is(_id=room), {"$max": {"fence": term}, "$unset": {"expires_at": ""}}, upsert=True)
+def _fence_begun(room: RoomId, term: int) -> Upsert:
+    return Upsert(_is(_id=room), {"$max": {"fence": term}, "$unset": {"expires_at": ""}})
 
 
-def _newer(key: str, seq: int, fields: Document, at_first: Document | None = None) -> UpdateOne:
-    """An upsert that does nothing where something as new is there (and then may fail for a duplicate key)."""
+def _newer(key: str, seq: int, fields: Document, at_first: Document | None = None) -> Upsert:
+    """Does nothing where something as new is there."""
     change = {"$set": fields} if at_first is None else {"$set": fields, "$setOnInsert": at_first}
-    return UpdateOne(_is(_id=key) | {"seq": {"$lt": seq}}, change, upsert=True)
+    return Upsert(_is(_id=key) | {"seq": {"$lt": seq}}, change)

@@ -19,7 +19,7 @@ from pamqp import commands
 from schemas.errors import ParkReason
 from schemas.events import Logged, Receipt
 from services.history.barrier import answer_barrier
-from services.history.deliveries import Entry, Garbage, Question, read_delivery
+from services.history.deliveries import Content, Entry, Garbage, Question, read_delivery
 from services.history.inbound import Inbound
 from services.history.intake import Conflict, Outcome, Repeated, StaleFence, Stored
 from services.history.metrics import HistoryMetrics
@@ -49,6 +49,16 @@ class _Batch:
     deliveries: list[DeliveredMessage] = field(default_factory=list)
     entries: list[tuple[DeliveredMessage, Logged]] = field(default_factory=list)
     parked: list[tuple[DeliveredMessage, Garbage]] = field(default_factory=list)
+
+    def add(self, delivery: DeliveredMessage, content: Entry | Garbage) -> None:
+        self.deliveries.append(delivery)
+        match content:
+            case Entry(logged):
+                self.entries.append((delivery, logged))
+            case Garbage():
+                self.parked.append((delivery, content))
+            case other:
+                assert_never(other)
 
 
 class ShardWriter:
@@ -91,22 +101,13 @@ class ShardWriter:
     async def _settle(self, deliveries: list[DeliveredMessage]) -> None:
         batch = _Batch()
         for delivery in deliveries:
-            batch.deliveries.append(delivery)
-            match _read(delivery):
-                case Entry(logged):
-                    batch.entries.append((delivery, logged))
-                case Garbage() as garbage:
-                    batch.parked.append((delivery, garbage))
-                case Question() as question:
-                    await self._flush_but_last(batch)
-                    await self._answer(delivery, question)
-                    batch = _Batch()
-                case other:
-                    assert_never(other)
-        await self._flush(batch)
-
-    async def _flush_but_last(self, batch: _Batch) -> None:
-        batch.deliveries.pop()
+            content = _read(delivery)
+            if isinstance(content, Question):
+                await self._flush(batch)
+                await self._answer(delivery, content)
+                batch = _Batch()
+            else:
+                batch.add(delivery, content)
         await self._flush(batch)
 
     async def _flush(self, batch: _Batch) -> None:
@@ -116,8 +117,8 @@ class ShardWriter:
             for (delivery, logged), outcome in zip(batch.entries, outcomes, strict=True):
                 if (garbage := self._judge(logged, outcome)) is not None:
                     batch.parked.append((delivery, garbage))
-        rejected = [delivery for delivery, garbage in batch.parked if not await self._park(delivery, garbage)]
-        if tags := [_tag(delivery) for delivery in batch.deliveries if delivery not in rejected]:
+        rejected = {_tag(delivery) for delivery, garbage in batch.parked if not await self._park(delivery, garbage)}
+        if tags := [tag for tag in map(_tag, batch.deliveries) if tag not in rejected]:
             await self._channel.basic_ack(tags[-1], multiple=True, wait=False)
 
     async def _append(self, batch: list[Logged]) -> list[Outcome | Poison]:
@@ -205,7 +206,7 @@ class ShardWriter:
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
 
-def _read(delivery: DeliveredMessage) -> Entry | Question | Garbage:
+def _read(delivery: DeliveredMessage) -> Content:
     properties = properties_of(delivery)
     return read_delivery(delivery.routing_key or "", delivery.body, properties.reply_to, properties.correlation_id)
 

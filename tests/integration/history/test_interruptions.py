@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from schemas import routes
 from tests.bed.waiting import eventually
 from tests.contract.chronicle import Chronicle
 
@@ -33,19 +34,26 @@ async def test_i1_i2_i3_a_killed_connection_in_mid_batch_loses_nothing_and_doubl
     start_history, log_side, stored, management
 ):
     await start_history(history_batch=50)
+    await eventually(lambda: len(history_connections(management)) >= 2, 30, "the broker lists history's connections")
     traffic = asyncio.create_task(rooms_in_traffic(log_side, 4, EVENTS))
-    for seen in (100, 300):
-        await eventually(lambda enough=seen: len(stored("room-0")) >= enough, 60)
-        close_history_connections(management)
+    await eventually(lambda: len(stored("room-0")) >= 100, 60)
+    for name in history_connections(management):
+        management.close_connection(name)
+    assert len(stored("room-0")) < EVENTS
     await traffic
     await all_there(stored, 4, EVENTS)
     assert management.counters("chat.parked")["left"] == 0
 
+    await eventually(lambda: redelivered(management) > 0, 30, "the connection was closed with something in hand")
 
-def close_history_connections(management):
-    for connection in management.connections():
-        if connection.get("client_properties", {}).get("connection_name", "").startswith("history-"):
-            management.close_connection(connection["name"])
+
+def redelivered(management):
+    return sum(management.counters(routes.history_queue(shard))["redelivered"] for shard in range(2))
+
+
+def history_connections(management):
+    named = {each["name"]: each.get("client_properties", {}) for each in management.connections()}
+    return [name for name, client in named.items() if client.get("connection_name", "").startswith("history-")]
 
 
 async def test_i1_i2_i3_a_killed_and_restarted_store_holds_everything_once(
@@ -54,7 +62,9 @@ async def test_i1_i2_i3_a_killed_and_restarted_store_holds_everything_once(
     await start_history(history_batch=50)
     traffic = asyncio.create_task(rooms_in_traffic(log_side, 4, EVENTS))
     await eventually(lambda: len(stored("room-0")) >= 100, 60)
+    seen = len(stored("room-0"))
     await asyncio.to_thread(store.kill)
+    assert seen < EVENTS
     await traffic
     await asyncio.to_thread(store.start)
     await all_there(stored, 4, EVENTS)

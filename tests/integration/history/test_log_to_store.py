@@ -127,6 +127,17 @@ async def test_garbage_is_parked_with_its_reason_and_the_shard_goes_on(start_his
     ]
 
 
+async def test_an_entry_the_store_cannot_hold_is_parked_alone(start_history, log_side, stored, amqp_url):
+    bad, good = Chronicle("bad"), Chronicle(twin_of("bad"))
+    await start_history()
+    created = bad.created()
+    boundless = bad.event("invite_created", invite="invite-0001", role="member", expires_at=bad.now, max_uses=2**70)
+    await log_side.log([created, boundless, good.created(), *good.chat(3)])
+    await eventually(lambda: stored(good.room) == [1, 2, 3, 4], 30)
+    assert stored("bad") == [1]
+    assert await parked_reasons(amqp_url, 1) == [ParkReason.POISON]
+
+
 async def test_i3_a_hole_in_the_log_is_parked_as_a_conflict_and_other_rooms_go_on(
     start_history, log_side, stored, amqp_url
 ):
