@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+import uvloop
 from websockets.asyncio.client import connect
 
 from services.gateway.app import Service
@@ -20,6 +21,11 @@ from tests.integration.gateway.standins import RoomStandIn
 SECRET = "integration-tests-secret-0123456789"
 WAIT_SECONDS = 20.0
 SHARDS = 2
+
+
+def pytest_asyncio_loop_factories(config, item):
+    """The services run on uvloop: so do these tests, whose gate lives in their own process."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 class Socket:
