@@ -18,7 +18,7 @@ TICK_SECONDS: Final = 0.25
 LEAVE_SECONDS: Final = 15.0
 """How long a person who leaves waits for the answers to what they said."""
 HISTORY_COUNT: Final = 20
-HELP: Final = "/who  /rooms  /history N  /quit; anything else is said (a first slash doubled: //)"
+HELP: Final = "/who  /rooms  /history N  /help  /quit; a line that begins with / is said with // before it"
 
 
 class Chat:
@@ -144,7 +144,7 @@ class Chat:
             case ["/help"]:
                 self._screen.show(notice(HELP))
             case [word, *_] if word.startswith("/") and not word.startswith("//"):
-                self._screen.show(problem(f"{word} is not known here: {HELP}"))
+                self._screen.show(problem(f"{word} is not known here; there is {HELP}"))
             case _:
                 said = text.removeprefix("/") if text.startswith("//") else text
                 self._conversation.say(said, new_command_id(), now)

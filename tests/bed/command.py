@@ -1,4 +1,4 @@
-"""The `gatehouse` command as processes: one that answers and ends, and a chat that is talked with through pipes."""
+"""The `gatehouse` command as processes: one that answers and ends, a chat through pipes, and one at a terminal."""
 
 import asyncio
 import os
@@ -10,6 +10,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-P", "-m", "clients.cli.app")
 RUN_SECONDS = 45.0
 END_SECONDS = 20.0
+READ_BYTES = 65_536
 SAID = re.compile(r"^\d\d:\d\d (\S+): (.*)$")
 
 
@@ -91,6 +92,54 @@ class ChatProcess:
         code = await asyncio.wait_for(self._process.wait(), END_SECONDS)
         await asyncio.wait_for(asyncio.gather(*self._readers), END_SECONDS)
         return code
+
+
+class TerminalChat:
+    """`gatehouse chat` at a terminal of its own. `shown` is every byte the terminal got, as text."""
+
+    def __init__(self, process, terminal):
+        self._process = process
+        self._terminal = terminal
+        self.shown = ""
+        asyncio.get_running_loop().add_reader(terminal, self._read)
+
+    @classmethod
+    async def start(cls, stack, user, room):
+        """On the first gate."""
+        terminal, inside = os.openpty()
+        process = await asyncio.create_subprocess_exec(
+            *COMMAND,
+            *("chat", "--user", user, "--room", room),
+            stdin=inside,
+            stdout=inside,
+            stderr=inside,
+            env={**command_environment(stack), "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"},
+            start_new_session=True,
+        )
+        os.close(inside)
+        return cls(process, terminal)
+
+    def type(self, keys):
+        """Press keys; a return is `\r`."""
+        os.write(self._terminal, keys.encode())
+
+    async def ended(self):
+        """Wait for the process to end by itself; its exit code."""
+        return await asyncio.wait_for(self._process.wait(), END_SECONDS)
+
+    async def kill(self):
+        """Whatever it does, it ends."""
+        if self._process.returncode is None:
+            self._process.kill()
+        await self.ended()
+        asyncio.get_running_loop().remove_reader(self._terminal)
+        os.close(self._terminal)
+
+    def _read(self):
+        try:
+            self.shown += os.read(self._terminal, READ_BYTES).decode(errors="replace")
+        except OSError:
+            asyncio.get_running_loop().remove_reader(self._terminal)
 
 
 async def _collect(stream, lines):

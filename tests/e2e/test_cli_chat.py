@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.bed.command import ChatProcess
+from tests.bed.command import ChatProcess, TerminalChat
 from tests.bed.native import NativeClient
 from tests.bed.waiting import eventually
 
@@ -119,3 +119,21 @@ async def test_a_room_that_is_not_there_is_one_sentence_and_an_exit_code(stack):
     nowhere = await ChatProcess.start(stack, "alice", "nowhere", stack.gates[0])
     assert await nowhere.ended() == 1
     assert nowhere.troubles == ["gatehouse: cannot enter nowhere: room not found"]
+
+
+async def test_at_a_terminal_an_incoming_line_leaves_the_one_being_typed(stack, start_chat):
+    bob = await start_chat("bob", stack.gates[1])
+    alice = await TerminalChat.start(stack, "alice", "lobby")
+    try:
+        await eventually(lambda: "Lobby" in alice.shown, SEEN_SECONDS)
+        alice.type("half a thou")
+        await eventually(lambda: "half a thou" in alice.shown, SEEN_SECONDS)
+        await bob.type("may I interrupt?")
+        await eventually(lambda: "half a thou" in alice.shown.partition("bob: may I interrupt?")[2], SEEN_SECONDS)
+        alice.type("ght\r")
+        await eventually(lambda: ("alice", "half a thought") in bob.said(), SEEN_SECONDS)
+        await eventually(lambda: "alice: half a thought" in alice.shown, SEEN_SECONDS)
+        alice.type("/quit\r")
+        assert await alice.ended() == 0
+    finally:
+        await alice.kill()

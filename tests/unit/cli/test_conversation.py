@@ -243,6 +243,36 @@ def test_a_hole_that_stays_is_asked_for_and_filled_in_order(room):
     assert room.give(page) == [f"10:42 bob: text {seq}" for seq in (3, 4, 5)]
 
 
+def test_a_replay_that_does_not_come_is_asked_for(room):
+    room.disconnect()
+    room.connect().attach(3)
+    room.wait(0)
+    room.wait(HOLE_SECONDS)
+    assert room.page(posted(3)) == ["10:42 bob: text 3"]
+
+
+def test_a_new_connection_is_given_its_time_to_fill_the_hole(room):
+    room.give(posted(4))
+    room.wait(0)
+    room.disconnect()
+    room.now += HOLE_SECONDS
+    room.connect().attach(4)
+    room.wait(0)
+    assert room.sent() == []
+
+
+def test_questions_end_with_their_connection(room):
+    room.disconnect()
+    room.connect()
+    room.sent_one("attach")
+    room.disconnect()
+    room.now += ANSWER_SECONDS - 1
+    room.connect().attach(2)
+    room.wait(1)
+    room.wait(2)
+    assert room.sent() == []
+
+
 def test_a_hole_that_fills_itself_is_not_asked_for(room):
     room.give(posted(4))
     room.wait(0)
@@ -354,6 +384,12 @@ def test_a_reset_that_skips_messages_says_so(room):
     lines = room.page(*(posted(seq) for seq in range(201, 301)))
     assert lines[0] == "* the conversation was loaded again; older messages in between: /history"
     assert lines[1:] == [f"10:42 bob: text {seq}" for seq in range(281, 301)]
+
+
+def test_a_reset_answered_by_a_page_that_lags_repeats_nothing_and_misses_nothing(room):
+    room.give(posted(3), posted(4), Reset(room="general", epoch=EPOCH, seq=5))
+    room.page(posted(1), posted(2), posted(3))
+    assert room.give(posted(4), posted(5)) == ["10:42 bob: text 5"]
 
 
 def test_a_reset_to_another_epoch_shows_that_one(room):

@@ -39,6 +39,15 @@ def test_what_waits_behind_a_hole_is_bounded_and_known_to_be_missing():
     assert sequence.missing
 
 
+def test_what_the_start_makes_old_takes_no_room():
+    sequence = Sequence("e1", 0)
+    for seq in range(1, AHEAD_LIMIT + 1):
+        sequence.put(seq, seq)
+    assert sequence.start(AHEAD_LIMIT) == []
+    sequence.put(AHEAD_LIMIT + 2, "after the hole")
+    assert sequence.put(AHEAD_LIMIT + 1, "the hole") == ["the hole", "after the hole"]
+
+
 def test_the_next_one_is_taken_even_when_the_bound_is_reached():
     sequence = started()
     for seq in range(2, AHEAD_LIMIT + 2):

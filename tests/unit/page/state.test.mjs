@@ -40,6 +40,12 @@ test("older pages stand above, and edits made later reach them", () => {
   assert.equal(page.room().items[0].edited, true);
 });
 
+test("a page that overlaps what is there repeats nothing", () => {
+  const page = new Page().open().rooms(view("general")).attached(4).put("select", { room: "general" });
+  page.page(posts(3, 4)).put("older", { room: "general" }).page(posts(1, 4));
+  assert.deepEqual(page.texts(), ["text 1", "text 2", "text 3", "text 4"]);
+});
+
 test("older messages are not asked for twice at once, nor beyond the beginning", () => {
   const page = new Page().open().rooms(view("general")).attached(60).put("select", { room: "general" });
   page.put("older", { room: "general" });
@@ -59,6 +65,7 @@ test("a room whose history cannot be had is live all the same", () => {
 test("events in any order and any number come out in order and once", () => {
   const page = inRoom().event(posted(5), posted(3), posted(3), posted(4), posted(5), posted(1));
   assert.deepEqual(page.texts().slice(2), ["text 3", "text 4", "text 5"]);
+  assert.deepEqual(page.room().ahead, {}, "nothing is kept that was shown");
 });
 
 test("a message shows at once and becomes definite where its answer places it", () => {
