@@ -1,0 +1,87 @@
+"""One chat message costs one publish to the log and one delivery to each gate that holds a session (I3, I4, I6)."""
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+
+import pymongo
+import pytest
+
+from schemas import routes
+from tests.bed.native import NativeClient
+from tests.bed.waiting import eventually
+
+pytestmark = [pytest.mark.broker, pytest.mark.store, pytest.mark.stack]
+
+CLIENTS_PER_GATE = 50
+MESSAGES = 200
+ROOM = "counted"
+
+
+@asynccontextmanager
+async def attached_members(stack, gates):
+    """One member on each of `gates` (a gate may stand there often), all attached. The first one owns the room."""
+    clients = await asyncio.gather(
+        *(NativeClient.open(gate.url, stack.token(f"user-{number}")) for number, gate in enumerate(gates))
+    )
+    try:
+        assert (await clients[0].ask("create", room=ROOM, title="Counted"))["type"] == "accepted"
+        joined = await asyncio.gather(*(client.ask("join", room=ROOM) for client in clients[1:]))
+        assert {answer["type"] for answer in joined} == {"accepted"}
+        attached = await asyncio.gather(*(client.ask("attach", room=ROOM, echo=True) for client in clients))
+        assert {(answer["type"], answer["seq"]) for answer in attached} == {("attached", len(clients))}
+        yield clients
+    finally:
+        await asyncio.gather(*(client.close() for client in clients))
+
+
+def deliveries(management):
+    """How many deliveries each gate's queue, and the room's log queue, have seen."""
+    queues = [name for name in management.queue_names() if name.startswith("gate.")]
+    log = routes.history_queue(routes.shard_of(ROOM, routes.DEFAULT_SHARDS))
+    return {name: management.counters(name)["published"] for name in (*queues, log)}
+
+
+async def settled(read, quiet_seconds=6.0, within_seconds=60.0):
+    """What `read` says once it has said the same for `quiet_seconds`: the broker's counters come late."""
+    said, since = read(), time.monotonic()
+
+    def quiet():
+        nonlocal said, since
+        if (now := read()) != said:
+            said, since = now, time.monotonic()
+        return time.monotonic() - since > quiet_seconds
+
+    await eventually(quiet, within_seconds)
+    return said
+
+
+async def test_i6_each_message_reaches_each_gate_with_a_session_once_and_no_other(start_stack, management):
+    stack = await start_stack(gates=3, environment={"GATEHOUSE_PROBE_SECONDS": "600"})
+    busy = [stack.gates[number % 2] for number in range(2 * CLIENTS_PER_GATE)]
+    async with attached_members(stack, busy) as clients:
+        before = await settled(lambda: deliveries(management))
+        bindings = management.bindings()
+        texts = [f"message {number}" for number in range(MESSAGES)]
+        for number, text in enumerate(texts):
+            answer = await clients[number % len(clients)].ask("send", room=ROOM, text=text)
+            assert answer["type"] == "accepted"
+
+        first = len(clients) + 1
+        expected = list(range(first, first + MESSAGES))
+        await eventually(lambda: all(client.seqs(ROOM)[-MESSAGES:] == expected for client in clients), 60)  # I3
+        orders = {tuple(event["text"] for event in client.events[ROOM][-MESSAGES:]) for client in clients}
+        assert orders == {tuple(texts)}  # I4
+
+        after = await settled(lambda: deliveries(management))
+        grown = sorted(after[name] - before[name] for name in after)
+        assert grown == [0, MESSAGES, MESSAGES, MESSAGES]  # the idle gate, two gates, the log
+        assert management.bindings() == bindings
+    assert stored_messages(stack.mongo_url) == list(zip(expected, texts, strict=True))
+
+
+def stored_messages(mongo_url):
+    """The messages of the room as MongoDB holds them, by seq."""
+    with pymongo.MongoClient(mongo_url) as store:
+        rows = store.get_default_database()["events"].find({"room": ROOM, "event": "message_posted"})
+        return sorted((row["seq"], row["text"]) for row in rows)
