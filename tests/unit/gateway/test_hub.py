@@ -4,11 +4,11 @@ import pytest
 
 from schemas.answers import Refused
 from schemas.errors import Code
-from schemas.ids import ClientId, Epoch, RoomId
+from schemas.ids import ClientId, CommandId, Epoch, RoomId
 from services.gateway.feed import FeedLimits
 from services.gateway.ring import Numbered
 from services.gateway.session import Ask, Ended, Fill, Replay, Stage
-from tests.unit.gateway.rooms import EPOCH, ROOM, Gate, event, own
+from tests.unit.gateway.rooms import EPOCH, ROOM, Gate, attach_answer, event, own
 
 
 def missed(first: int, last: int) -> list[Numbered]:
@@ -431,3 +431,97 @@ def test_the_hub_counts_its_sessions() -> None:
     gate.attach("ann", at=4)
     gate.attach("bob", at=4)
     assert gate.hub.session_count == 2
+
+
+def test_a_newcomer_that_arrives_while_a_hole_is_filled_starts_behind_it() -> None:
+    gate = Gate()
+    ann = gate.attach("ann", at=0)
+    gate.push(event(2))
+    gate.answer(gate.asked(), 2)
+    bob = gate.want("bob")
+    gate.answer(gate.asked(), 2)
+    gate.hub.receive_top(ROOM, EPOCH, 2)
+    gate.hub.receive_hole(ROOM, 0, 1, missed(1, 1))
+    gate.push(event(3))
+    assert ann.outlet.seqs == [1, 2, 3]
+    assert bob.outlet.frames[0]["seq"] == 2
+    assert bob.outlet.seqs == [3]
+
+
+def test_a_top_heard_while_a_hole_is_filled_is_not_forgotten() -> None:
+    gate = Gate()
+    gate.attach("ann", at=0)
+    gate.push(event(2))
+    gate.answer(gate.asked(), 2)
+    gate.hub.receive_top(ROOM, EPOCH, 5)
+    gate.hub.receive_hole(ROOM, 0, 1, missed(1, 1))
+    gate.settle()
+    assert gate.answer(gate.asked(), 5) == [Fill(ROOM, EPOCH, 2, 5)]
+
+
+def test_a_refusal_of_a_question_that_is_forgotten_changes_nothing() -> None:
+    gate = Gate()
+    gate.attach("ann", at=0)
+    gate.hub.reattach()
+    gate.settle()
+    old = gate.asked()
+    gate.hub.reattach()
+    gate.settle()
+    gate.hub.receive_refusal(ROOM, old.command_id, Refused.of(Code.ROOM_NOT_FOUND))
+    assert gate.settle() == []
+    assert gate.hub.session_count == 1
+
+
+def test_a_stray_event_of_another_epoch_stops_nothing_when_the_room_denies_it() -> None:
+    gate = Gate()
+    ann = gate.attach("ann", at=3)
+    gate.push(event(9, epoch="e0", own=own(ann, 9)), event(9, epoch="e0"))
+    ask = gate.asked()
+    gate.push(event(4))
+    assert gate.answer(ask, 4) == []
+    gate.push(event(5))
+    assert ann.outlet.seqs == [9, 4, 5]
+
+
+def test_a_new_epoch_takes_along_whoever_waited_behind_a_hole() -> None:
+    gate = Gate()
+    ann = gate.attach("ann", at=3)
+    cat = gate.want("cat", position=(EPOCH, 1))
+    [replay] = gate.answer(gate.asked(), 3)
+    assert isinstance(replay, Replay)
+    gate.push(event(5, own=own(ann, 5)))
+    whole = gate.asked()
+    bob = gate.want("bob")
+    gate.answer(gate.asked(), 5)
+    gate.answer(whole, 2, epoch="e2")
+    gate.push(event(3, epoch="e2"))
+    assert [frame["type"] for frame in ann.outlet.frames] == ["attached", "reset", "accepted", "event"]
+    assert [(frame["type"], frame["seq"]) for frame in bob.outlet.frames] == [("attached", 2), ("event", 3)]
+    assert [(frame["type"], frame["seq"]) for frame in cat.outlet.frames] == [
+        ("reset", 2),
+        ("attached", 2),
+        ("event", 3),
+    ]
+
+
+def test_deliveries_for_rooms_without_sessions_change_nothing() -> None:
+    gate = Gate()
+    stranger = gate.attach("ann", at=0)
+    gate.hub.detach(ROOM, stranger.client)
+    gate.settle()
+    gate.hub.receive_signal(ROOM, b"")
+    gate.hub.receive_top(ROOM, EPOCH, 1)
+    gate.hub.receive_attached(attach_answer(CommandId("attach-9"), 1))
+    gate.hub.receive_refusal(ROOM, CommandId("attach-9"), Refused.of(Code.INTERNAL))
+    gate.hub.receive_hole(ROOM, 0, 1, [])
+    gate.hub.receive_replay(stranger, [])
+    assert gate.settle() == []
+    assert gate.hub.rooms == ()
+
+
+def test_a_replay_nobody_waits_for_changes_nothing() -> None:
+    gate = Gate()
+    ann = gate.attach("ann", at=0)
+    gate.hub.receive_replay(ann, missed(1, 2))
+    gate.settle()
+    assert ann.outlet.seqs == []
