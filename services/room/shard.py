@@ -19,7 +19,8 @@ from pamqp import commands
 from schemas import routes
 from schemas.ids import CommandId, UserId
 from schemas.queries import LookupQuery
-from services.room.term import ChannelLost, Surroundings, Term
+from services.room.surroundings import Surroundings
+from services.room.term import ChannelLost, Term
 from services.runtime.broker import (
     BROKER_ERRORS,
     FIRST_PAUSE_SECONDS,

@@ -11,10 +11,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 import structlog
 from aiormq.abc import DeliveredMessage
@@ -26,24 +23,17 @@ from schemas.answers import Refused
 from schemas.errors import Code, ParkReason
 from schemas.ids import CommandId, GateId, RoomId, UserId
 from services.room.barrier import BarrierQueries, NotAnswered
+from services.room.deliveries import Taken, delivery_count, reply_address, set_aside, tag_of
 from services.room.effects import LogEntry, Outcome, Reply
 from services.room.hall import Hall
 from services.room.line import AckWindow, Entry, Line
-from services.room.metrics import RoomMetrics
-from services.room.orders import Misfit, Order, ReplyAddress, read_command
-from services.room.outlet import Outlet
-from services.room.presence import Gates
-from services.room.settings import RoomSettings
-from services.room.suspects import Suspects
+from services.room.orders import Misfit, Order, read_command
+from services.room.surroundings import Surroundings
 from services.runtime.broker import (
     BROKER_ERRORS,
     PERSISTENT,
-    NotConfirmed,
-    headers_of,
-    properties_of,
     publish_confirmed,
 )
-from services.runtime.settle import park
 
 log = structlog.get_logger()
 
@@ -60,33 +50,6 @@ class ChannelLost(Exception):
 
 class HandlingBroke(Exception):
     """A bug met a delivery; the term ends, so that the delivery comes again on a fresh state."""
-
-
-@dataclass(slots=True)
-class Surroundings:
-    """What all terms of a worker share.
-
-    Attributes:
-        ask_roster: asks one gate, or all, for the sessions of a shard; returns at once.
-        suspects, doubts: what outlives terms and connections: deliveries that broke their handling, and by shard the
-            room of an event that the log did not confirm.
-    """
-
-    worker: str
-    settings: RoomSettings
-    outlet: Outlet
-    metrics: RoomMetrics
-    gates: Gates
-    ask_roster: Callable[[int, GateId | None], None]
-    suspects: Suspects
-    doubts: dict[int, RoomId]
-
-
-class Taken(NamedTuple):
-    """A command with the delivery that brought it."""
-
-    order: Order
-    delivery: DeliveredMessage
 
 
 class Term:
@@ -217,7 +180,7 @@ class Term:
         """The first delivery tells that this worker is the active one; being a consumer does not."""
         if not self._active:
             self._activate()
-        tag = _tag_of(delivery)
+        tag = tag_of(delivery)
         self._acks.receive(tag)
         self._hall.rosters.receive_delivery()
         command = read_command(delivery.routing_key or "", delivery.body)
@@ -225,7 +188,7 @@ class Term:
             self._set_aside(delivery, command)
             return
         again = command.retry or bool(delivery.redelivered)
-        self._route(Taken(Order(command, tag, _reply_address(delivery), again), delivery))
+        self._route(Taken(Order(command, tag, reply_address(delivery), again), delivery))
 
     def _route(self, taken: Taken) -> None:
         """Decide now, or wait: for the room, or behind the actor's own retry. Nobody else waits."""
@@ -344,7 +307,7 @@ class Term:
     def _suspect(self, taken: Taken, error: Exception) -> None:
         delivery = taken.delivery
         count = self._around.suspects.receive_failure(
-            delivery.routing_key or "", delivery.body, _delivery_count(delivery)
+            delivery.routing_key or "", delivery.body, delivery_count(delivery)
         )
         command = taken.order.command
         log.error("handling_broke", room=command.room, command_id=command.command_id, count=count, exc_info=error)
@@ -356,22 +319,15 @@ class Term:
         """Park a delivery; who waits for it is refused in the line, behind what came before."""
         self._around.metrics.parked.labels(misfit.reason.value).inc()
         self._tasks.create_task(self._park(delivery, misfit))
-        address = _reply_address(delivery)
+        address = reply_address(delivery)
         if address is not None:
             message = None if misfit.code is Code.INTERNAL else misfit.detail
             refused = Refused.of(misfit.code, message, command_id=command_id)
             self._append(Outcome(effects=(Reply(address, refused),)))
 
     async def _park(self, delivery: DeliveredMessage, misfit: Misfit) -> None:
-        tag, timeout = _tag_of(delivery), self._around.settings.broker_timeout_seconds
-        try:
-            await park(self._channel, delivery, misfit.reason, misfit.detail, timeout_seconds=timeout)
-        except NotConfirmed as error:
-            log.warning("not_parked", routing_key=delivery.routing_key, error=str(error))
-            await self._channel.basic_reject(tag, requeue=False)
-            self._acks.give_up(tag)
-        else:
-            self._acks.settle(tag)
+        timeout = self._around.settings.broker_timeout_seconds
+        await set_aside(self._channel, self._acks, delivery, misfit, timeout_seconds=timeout)
         self._settled.set()
 
     # Beginning and end
@@ -393,19 +349,3 @@ class Term:
         """Wait for what is in the line; commands that wait for history go back to the queue undecided."""
         while len(self._line):
             await self._idle.wait()
-
-
-def _tag_of(delivery: DeliveredMessage) -> int:
-    if delivery.delivery_tag is None:
-        raise AssertionError("a delivery of a consumer has a tag")
-    return delivery.delivery_tag
-
-
-def _reply_address(delivery: DeliveredMessage) -> ReplyAddress | None:
-    properties = properties_of(delivery)
-    return ReplyAddress(properties.reply_to, properties.correlation_id) if properties.reply_to else None
-
-
-def _delivery_count(delivery: DeliveredMessage) -> int:
-    count = headers_of(delivery).get("x-delivery-count", 0)
-    return count if isinstance(count, int) else 0

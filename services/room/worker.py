@@ -19,8 +19,9 @@ from services.room.outlet import Outlet
 from services.room.presence import MISSED_HEARTBEATS, Gates
 from services.room.settings import RoomSettings
 from services.room.shard import Shard
+from services.room.surroundings import Surroundings
 from services.room.suspects import Suspects
-from services.room.term import Surroundings, Term
+from services.room.term import Term
 from services.runtime.broker import BROKER_ERRORS, declare_topology, open_channel
 from services.runtime.observe import Health
 

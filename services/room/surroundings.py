@@ -1,0 +1,33 @@
+"""What the terms of all shards of a worker have around them, and share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from schemas.ids import GateId, RoomId
+from services.room.metrics import RoomMetrics
+from services.room.outlet import Outlet
+from services.room.presence import Gates
+from services.room.settings import RoomSettings
+from services.room.suspects import Suspects
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """What all terms of a worker share.
+
+    Attributes:
+        ask_roster: asks one gate, or all, for the sessions of a shard; returns at once.
+        suspects, doubts: what outlives terms and connections: deliveries that broke their handling, and by shard the
+            room of an event that the log did not confirm.
+    """
+
+    worker: str
+    settings: RoomSettings
+    outlet: Outlet
+    metrics: RoomMetrics
+    gates: Gates
+    ask_roster: Callable[[int, GateId | None], None]
+    suspects: Suspects
+    doubts: dict[int, RoomId]
