@@ -1,19 +1,15 @@
 """The store on MongoDB, or on what speaks its protocol. The only place that knows the driver (motor) and its errors.
 
 Collections: `events`, `rooms`, `members` (standings), `invites`, `fences`. Every write of a record carries its seq as
-a guard, so that an older one can never undo a newer one. Equality is always written as `$eq`: the embedded default
-store uses an index only then, and to MongoDB it is the same. Free-form metadata is kept as JSON text, which every
-server takes whatever its keys are.
+a guard, so that an older one can never undo a newer one.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any, Final, NamedTuple
-from urllib.parse import urlsplit
+from typing import Any, Final
 
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection
 from pymongo import ASCENDING, DESCENDING, DeleteOne, IndexModel, UpdateOne, WriteConcern
@@ -21,12 +17,27 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
 from schemas import limits
 from schemas.answers import Accepted
-from schemas.events import EVENT, Event, Logged
-from schemas.ids import CommandId, Epoch, InviteId, RoomId, UserId
-from schemas.roles import Visibility
-from schemas.state import BanState, MemberState
+from schemas.events import Event, Logged
+from schemas.ids import CommandId, Epoch, RoomId, UserId
+from schemas.state import MemberState
+from services.history.documents import (
+    Document,
+    Write,
+    event_document,
+    key_of,
+    microseconds,
+    read_event,
+    read_invite,
+    read_room,
+    read_standing,
+    where,
+    write_begun_fence,
+    write_invite,
+    write_marks,
+    write_room,
+    write_standing,
+)
 from services.history.fold import (
-    InviteRecord,
     Projection,
     RoomRecord,
     Standing,
@@ -34,17 +45,14 @@ from services.history.fold import (
     touched_invites,
     touched_users,
 )
-from services.history.intake import Kept, Known, Outcome, Place, Plan, place_of, plan
+from services.history.intake import Conflict, Kept, Known, Outcome, Place, Plan, place_of, plan
 from services.history.pages import Window, answer_of, applied_command
 from services.history.store import FENCE_LIFETIME, REMEMBERED_QUESTIONS, Loaded, RoomPage, StoreUnavailable
 
-Document = dict[str, Any]  # Any: BSON
 Collection_ = AsyncIOMotorCollection[Document]
 
 DUPLICATE_KEY: Final = 11000
 FENCE_TRIES: Final = 100
-_BESIDE_EVENT: Final = frozenset({"_id", "fence", "members_after", "messages_after"})
-_BESIDE_ROOM: Final = frozenset({"_id", "listed", "activity"})
 _INDEXES: Final[dict[str, list[IndexModel]]] = {
     "events": [
         IndexModel([("room", ASCENDING), ("epoch", ASCENDING), ("seq", ASCENDING)], unique=True),
@@ -55,13 +63,6 @@ _INDEXES: Final[dict[str, list[IndexModel]]] = {
     "invites": [IndexModel([("room", ASCENDING)])],
     "fences": [IndexModel([("expires_at", ASCENDING)])],
 }
-
-
-class Upsert(NamedTuple):
-    """One guarded write of a record."""
-
-    guard: Document
-    change: Document
 
 
 class MongoStore:
@@ -78,7 +79,7 @@ class MongoStore:
             appname="gatehouse-history",
         )
         durable = WriteConcern(w="majority", j=True, wtimeout=milliseconds)
-        self._database = self._client.get_database(database_of(url), write_concern=durable)
+        self._database = self._client.get_default_database(write_concern=durable)
         self._events: Collection_ = self._database["events"]
         self._rooms: Collection_ = self._database["rooms"]
         self._members: Collection_ = self._database["members"]
@@ -105,8 +106,8 @@ class MongoStore:
     async def raise_fence(self, room: RoomId, question: str, now: datetime) -> int:
         """See `Store.raise_fence`. Compare and swap: the one atomic write that every server does the same way."""
         async with _translated():
-            await self._fences.delete_many({"expires_at": {"$lt": _microseconds(now)}})
-            expires_at = None if await self._rooms.find_one(_is(_id=room)) else _microseconds(now + FENCE_LIFETIME)
+            await self._fences.delete_many({"expires_at": {"$lt": microseconds(now)}})
+            expires_at = None if await self._rooms.find_one(where(_id=room)) else microseconds(now + FENCE_LIFETIME)
             for _ in range(FENCE_TRIES):
                 if (term := await self._try_raise(room, question, expires_at)) is not None:
                     return term
@@ -119,10 +120,10 @@ class MongoStore:
             if record is None:
                 return None
             projection = Projection(record)
-            async for document in self._members.find(_is(room=room)):
-                projection.standings[document["user"]] = _standing(document)
-            async for document in self._invites.find(_is(room=room)):
-                projection.invites[document["invite"]] = _invite(document)
+            async for document in self._members.find(where(room=room)):
+                projection.standings[document["user"]] = read_standing(document)
+            async for document in self._invites.find(where(room=room)):
+                projection.invites[document["invite"]] = read_invite(document)
             recent = Window(0, record.seq, limits.RECENT_COMMANDS, newest=True)
             events = await self._page(record, recent)
         return Loaded(state_of(projection), tuple(map(applied_command, events)))
@@ -130,8 +131,8 @@ class MongoStore:
     async def lookup(self, room: RoomId, actor: UserId, command_id: CommandId) -> Accepted | None:
         """See `Store.lookup`."""
         async with _translated():
-            document = await self._events.find_one(_is(room=room, actor=actor, command_id=command_id))
-        return answer_of(_kept(document).event) if document is not None else None
+            document = await self._events.find_one(where(room=room, actor=actor, command_id=command_id))
+        return answer_of(read_event(document).event) if document is not None else None
 
     async def room(self, room: RoomId) -> RoomRecord | None:
         """See `Store.room`."""
@@ -141,8 +142,8 @@ class MongoStore:
     async def standings(self, user: UserId, rooms: Collection[RoomId]) -> Mapping[RoomId, Standing]:
         """See `Store.standings`."""
         async with _translated():
-            found = await self._by_id(self._members, (_key(room, user) for room in rooms))
-        return {standing.room: standing for standing in map(_standing, found)}
+            found = await self._by_id(self._members, (key_of(room, user) for room in rooms))
+        return {standing.room: standing for standing in map(read_standing, found)}
 
     async def page(self, room: RoomRecord, window: Window) -> list[Event]:
         """See `Store.page`."""
@@ -152,29 +153,29 @@ class MongoStore:
     async def messages_through(self, room: RoomRecord, seq: int) -> int:
         """See `Store.messages_through`."""
         async with _translated():
-            document = await self._events.find_one(_is(room=room.room, epoch=room.epoch, seq=seq))
-        return _kept(document).messages if document is not None else 0
+            document = await self._events.find_one(where(room=room.room, epoch=room.epoch, seq=seq))
+        return read_event(document).messages if document is not None else 0
 
     async def directory(self, offset: int, limit: int) -> RoomPage:
         """See `Store.directory`."""
         async with _translated():
-            total = await self._rooms.count_documents(_is(listed=1))
-            return RoomPage(await self._newest_rooms(_is(listed=1), offset, limit), total)
+            total = await self._rooms.count_documents(where(listed=1))
+            return RoomPage(await self._newest_rooms(where(listed=1), offset, limit), total)
 
     async def rooms_of(self, user: UserId, offset: int, limit: int) -> RoomPage:
         """See `Store.rooms_of`."""
         async with _translated():
-            cursor = self._members.find(_is(user=user, member=1), {"room": 1})
+            cursor = self._members.find(where(user=user, member=1), {"room": 1})
             ids = [document["room"] async for document in cursor]
             rooms = await self._newest_rooms({"_id": {"$in": ids}}, offset, limit) if ids else []
         return RoomPage(rooms, len(ids))
 
     async def members(self, room: RoomId, after: UserId | None, limit: int) -> list[MemberState]:
         """See `Store.members`."""
-        wanted = _is(room=room, member=1) | {"user": {"$gt": after or ""}}
+        wanted = where(room=room, member=1) | {"user": {"$gt": after or ""}}
         async with _translated():
             cursor = self._members.find(wanted).sort("user", ASCENDING).limit(limit)
-            found = [_standing(document).membership async for document in cursor]
+            found = [read_standing(document).membership async for document in cursor]
         return [member for member in found if member is not None]
 
     async def ping(self) -> None:
@@ -189,24 +190,24 @@ class MongoStore:
     async def _known(self, batch: Sequence[Logged]) -> Known:
         entries = [logged.entry for logged in batch]
         ids = {entry.room for entry in entries}
-        users = {_key(entry.room, user) for entry in entries for user in touched_users(entry)}
-        invites = {_key(entry.room, invite) for entry in entries for invite in touched_invites(entry)}
+        users = {key_of(entry.room, user) for entry in entries for user in touched_users(entry)}
+        invites = {key_of(entry.room, invite) for entry in entries for invite in touched_invites(entry)}
         known = Known(rooms={room: Projection() for room in ids})
         for document in await self._by_id(self._rooms, ids):
-            known.rooms[document["_id"]].room = _room(document)
-        for standing in map(_standing, await self._by_id(self._members, users)):
+            known.rooms[document["_id"]].room = read_room(document)
+        for standing in map(read_standing, await self._by_id(self._members, users)):
             known.rooms[standing.room].standings[standing.user] = standing
-        for record in map(_invite, await self._by_id(self._invites, invites)):
+        for record in map(read_invite, await self._by_id(self._invites, invites)):
             known.rooms[record.room].invites[record.invite] = record
         known.fences = {fence["_id"]: fence["fence"] for fence in await self._by_id(self._fences, ids)}
-        known.kept = await self._kept_at(_behind(batch, known))
+        known.kept = await self._kept_at(_perhaps_kept(batch, known))
         return known
 
     async def _insert(self, planned: Plan) -> set[int]:
         """Insert the new events; the indexes of those that the store has something against."""
         indexes = list(planned.events)
         try:
-            documents = [_event_document(planned.events[index]) for index in indexes]
+            documents = [event_document(planned.events[index]) for index in indexes]
             await self._events.insert_many(documents, ordered=False)
         except BulkWriteError as error:
             return {indexes[number] for number in _duplicates(error)}
@@ -221,34 +222,39 @@ class MongoStore:
             if place_of(planned.events[index].event) not in known.kept
         }
         again = plan(batch, known, refused)
-        inserted = {index: kept for index, kept in planned.events.items() if index not in clashed}
-        if corrections := _corrections(inserted, again.events):
-            await self._events.bulk_write(corrections, ordered=False)
+        inserted = planned.events.keys() - clashed
+        if unwanted := [index for index in inserted if isinstance(again.outcomes[index], Conflict)]:
+            deletes = [DeleteOne(_at(planned.events[index].event)) for index in unwanted]
+            await self._events.bulk_write(deletes, ordered=False)
         return again
 
     async def _save(self, planned: Plan) -> None:
         """Write the records; the rooms last, because readers and retries take them for done."""
         if planned.begun:
-            await self._write(self._fences, [_fence_begun(room, term) for room, term in planned.begun.items()])
+            await self._write(self._fences, [write_begun_fence(room, term) for room, term in planned.begun.items()])
         if planned.moved:
-            await self._write(self._members, [_standing_update(planned.standings[key]) for key in planned.moved])
-        if updates := [update for key in planned.marked for update in _marks_updates(planned.standings[key])]:
-            await self._members.bulk_write(updates)
+            await self._write(self._members, [write_standing(planned.standings[key]) for key in planned.moved])
+        if marks := [
+            UpdateOne(each.guard, each.change) for key in planned.marked for each in write_marks(planned.standings[key])
+        ]:
+            await self._members.bulk_write(marks)
         if planned.invites:
-            await self._write(self._invites, [*map(_invite_update, planned.invites.values())])
+            await self._write(self._invites, [*map(write_invite, planned.invites.values())])
         if planned.rooms:
-            await self._write(self._rooms, [*map(_room_update, planned.rooms.values())])
+            await self._write(self._rooms, [*map(write_room, planned.rooms.values())])
 
-    async def _write(self, collection: Collection_, upserts: list[Upsert]) -> None:
+    async def _write(self, collection: Collection_, writes: list[Write]) -> None:
         """Guarded upserts. A duplicate key says that the record is there: then the guard alone decides."""
         try:
-            await collection.bulk_write([UpdateOne(*each, upsert=True) for each in upserts], ordered=False)
+            await collection.bulk_write(
+                [UpdateOne(each.guard, each.change, upsert=True) for each in writes], ordered=False
+            )
         except BulkWriteError as error:
-            again = [UpdateOne(*upserts[number]) for number in _duplicates(error)]
+            again = [UpdateOne(*writes[number]) for number in _duplicates(error)]
             await collection.bulk_write(again, ordered=False)
 
     async def _try_raise(self, room: RoomId, question: str, expires_at: int | None) -> int | None:
-        document = await self._fences.find_one(_is(_id=room))
+        document = await self._fences.find_one(where(_id=room))
         if document is None:
             return await self._first_fence(room, question, expires_at)
         questions = document.get("questions", [])
@@ -260,7 +266,7 @@ class MongoStore:
         change: Document = {"$set": {"fence": term, "questions": latest}}
         if expires_at is not None:
             change["$set"]["expires_at"] = expires_at
-        done = await self._fences.update_one(_is(_id=room, fence=document["fence"]), change)
+        done = await self._fences.update_one(where(_id=room, fence=document["fence"]), change)
         return term if done.matched_count else None
 
     async def _first_fence(self, room: RoomId, question: str, expires_at: int | None) -> int | None:
@@ -274,22 +280,22 @@ class MongoStore:
         return 1
 
     async def _room(self, room: RoomId) -> RoomRecord | None:
-        document = await self._rooms.find_one(_is(_id=room))
-        return _room(document) if document is not None else None
+        document = await self._rooms.find_one(where(_id=room))
+        return read_room(document) if document is not None else None
 
     async def _page(self, room: RoomRecord, window: Window) -> list[Event]:
-        wanted = _is(room=room.room, epoch=room.epoch) | {"seq": {"$gt": window.after, "$lte": window.through}}
+        wanted = where(room=room.room, epoch=room.epoch) | {"seq": {"$gt": window.after, "$lte": window.through}}
         if window.messages:
-            wanted |= _is(event="message_posted")
+            wanted |= where(event="message_posted")
         order = DESCENDING if window.newest else ASCENDING
         cursor = self._events.find(wanted).sort("seq", order).limit(window.limit)
-        events = [_kept(document).event async for document in cursor]
+        events = [read_event(document).event async for document in cursor]
         return events[::-1] if window.newest else events
 
     async def _newest_rooms(self, wanted: Document, offset: int, limit: int) -> list[RoomRecord]:
         order = [("activity", DESCENDING), ("_id", ASCENDING)]
         cursor = self._rooms.find(wanted).sort(order).skip(offset).limit(limit)
-        return [_room(document) async for document in cursor]
+        return [read_room(document) async for document in cursor]
 
     async def _by_id(self, collection: Collection_, ids: Iterable[str]) -> list[Document]:
         wanted = sorted(ids)
@@ -303,22 +309,10 @@ class MongoStore:
             ranges[room, epoch] = min(low, seq), max(high, seq)
         found: dict[Place, Kept] = {}
         for (room, epoch), (low, high) in ranges.items():
-            wanted = _is(room=room, epoch=epoch) | {"seq": {"$gte": low, "$lte": high}}
-            kept = [_kept(document) async for document in self._events.find(wanted)]
+            wanted = where(room=room, epoch=epoch) | {"seq": {"$gte": low, "$lte": high}}
+            kept = [read_event(document) async for document in self._events.find(wanted)]
             found |= {place_of(each.event): each for each in kept}
         return found
-
-
-def database_of(url: str) -> str:
-    """The database named in the path of a store's URL.
-
-    Raises:
-        ValueError: it names none.
-    """
-    name = urlsplit(url).path.strip("/")
-    if not name:
-        raise ValueError("the store's URL names no database in its path")
-    return name
 
 
 @asynccontextmanager
@@ -338,131 +332,24 @@ def _duplicates(error: BulkWriteError) -> list[int]:
     return [each["index"] for each in errors]
 
 
-def _behind(batch: Sequence[Logged], known: Known) -> Iterable[Place]:
+def _at(event: Event) -> Document:
+    return where(room=event.room, epoch=event.epoch, seq=event.seq)
+
+
+def _perhaps_kept(batch: Sequence[Logged], known: Known) -> Iterable[Place]:
+    """Where the batch has events that an earlier try may have brought in: all that are not newer than their room, and
+    all of a room whose records are ahead of it, since counts made from those would be wrong."""
     for entry, _, _ in batch:
-        room = known.rooms[entry.room].room
-        if room is not None and entry.type == "event" and entry.epoch == room.epoch and entry.seq <= room.seq:
+        projection = known.rooms[entry.room]
+        if entry.type == "event" and (entry.seq <= _seq_of(projection) or _was_cut_off(projection)):
             yield place_of(entry)
 
 
-def _corrections(inserted: Mapping[int, Kept], wanted: Mapping[int, Kept]) -> list[UpdateOne | DeleteOne]:
-    """What makes right the events that a plan had inserted which turned out to be built on sand."""
-    corrections: list[UpdateOne | DeleteOne] = []
-    for index, kept in inserted.items():
-        place = _is(room=kept.event.room, epoch=kept.event.epoch, seq=kept.event.seq)
-        if index not in wanted:
-            corrections.append(DeleteOne(place))
-        elif wanted[index] != kept:
-            counts = {"members_after": wanted[index].members, "messages_after": wanted[index].messages}
-            corrections.append(UpdateOne(place, {"$set": counts}))
-    return corrections
+def _seq_of(projection: Projection) -> int:
+    return projection.room.seq if projection.room is not None else 0
 
 
-def _is(**fields: str | int) -> Document:
-    return {name: {"$eq": value} for name, value in fields.items()}
-
-
-def _key(room: RoomId, other: UserId | InviteId) -> str:
-    return f"{room}/{other}"
-
-
-def _microseconds(moment: datetime) -> int:
-    return int(moment.timestamp()) * 1_000_000 + moment.microsecond
-
-
-def _event_document(kept: Kept) -> Document:
-    fields = kept.event.to_dict()
-    del fields["type"]
-    _metadata_to_text(fields)
-    return fields | {"fence": kept.fence, "members_after": kept.members, "messages_after": kept.messages}
-
-
-def _kept(document: Document) -> Kept:
-    fields = {name: value for name, value in document.items() if name not in _BESIDE_EVENT}
-    _metadata_from_text(fields)
-    event = EVENT.validate_python(fields)
-    return Kept(event, document["fence"], document["members_after"], document["messages_after"])
-
-
-def _metadata_to_text(fields: Document) -> None:
-    if "metadata" in fields:
-        fields["metadata"] = json.dumps(fields["metadata"], ensure_ascii=False)
-
-
-def _metadata_from_text(fields: Document) -> None:
-    if "metadata" in fields:
-        fields["metadata"] = json.loads(fields["metadata"])
-
-
-def _room_update(room: RoomRecord) -> Upsert:
-    fields = room.model_dump(mode="json")
-    _metadata_to_text(fields)
-    listed = room.visibility is Visibility.PUBLIC and not room.closed
-    fields |= {"listed": int(listed), "activity": _microseconds(room.updated_at)}
-    return _newer(room.room, room.seq, fields)
-
-
-def _room(document: Document) -> RoomRecord:
-    fields = {name: value for name, value in document.items() if name not in _BESIDE_ROOM}
-    _metadata_from_text(fields)
-    return RoomRecord.model_validate(fields)
-
-
-def _standing_update(standing: Standing) -> Upsert:
-    """All of a standing but its marks, which only receipts move."""
-    member, fields = standing.membership, standing.model_dump(mode="json", exclude={"membership"})
-    fields["member"] = int(member is not None)
-    if member is not None:
-        fields |= member.model_dump(mode="json", exclude={"user", "read", "delivered"})
-    no_marks = {"marks_since": 0, "read": 0, "delivered": 0}
-    return _newer(_key(standing.room, standing.user), standing.seq, fields, no_marks)
-
-
-def _marks_updates(standing: Standing) -> list[UpdateOne]:
-    """Marks belong to one membership, named by the seq of its joining (`marks_since`): the first of a new one put the
-    old ones away, and then they only grow."""
-    member = standing.membership
-    if member is None:
-        return []
-    key = _is(_id=_key(standing.room, standing.user))
-    begin = {"$set": {"marks_since": member.joined_seq, "read": 0, "delivered": 0}}
-    grow = {"$max": {"read": member.read, "delivered": member.delivered}}
-    return [
-        UpdateOne(key | {"marks_since": {"$lt": member.joined_seq}}, begin),
-        UpdateOne(key | _is(marks_since=member.joined_seq), grow),
-    ]
-
-
-def _standing(document: Document) -> Standing:
-    return Standing(
-        room=document["room"],
-        user=document["user"],
-        seq=document["seq"],
-        membership=_membership(document) if document["member"] else None,
-        ban=BanState.model_validate(document["ban"]) if document["ban"] else None,
-    )
-
-
-def _membership(document: Document) -> MemberState:
-    fields = {name: document[name] for name in MemberState.model_fields}
-    if document["marks_since"] != document["joined_seq"]:
-        fields |= {"read": 0, "delivered": 0}
-    return MemberState.model_validate(fields)
-
-
-def _invite_update(record: InviteRecord) -> Upsert:
-    return _newer(_key(record.room, record.invite), record.seq, record.model_dump(mode="json"))
-
-
-def _invite(document: Document) -> InviteRecord:
-    return InviteRecord.model_validate({name: document[name] for name in InviteRecord.model_fields})
-
-
-def _fence_begun(room: RoomId, term: int) -> Upsert:
-    return Upsert(_is(_id=room), {"$max": {"fence": term}, "$unset": {"expires_at": ""}})
-
-
-def _newer(key: str, seq: int, fields: Document, at_first: Document | None = None) -> Upsert:
-    """Does nothing where something as new is there."""
-    change = {"$set": fields} if at_first is None else {"$set": fields, "$setOnInsert": at_first}
-    return Upsert(_is(_id=key) | {"seq": {"$lt": seq}}, change)
+def _was_cut_off(projection: Projection) -> bool:
+    seqs = [record.seq for record in projection.standings.values()]
+    seqs += [record.seq for record in projection.invites.values()]
+    return max(seqs, default=0) > _seq_of(projection)

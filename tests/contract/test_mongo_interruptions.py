@@ -152,6 +152,21 @@ async def test_a_former_writer_that_wakes_up_in_mid_batch_undoes_nothing(mongo_u
     await assert_is_the_fold_of(mongo, log)
 
 
+async def test_i1_two_writers_that_insert_the_same_batch_at_once_lose_nothing(mongo_url, mongo):
+    story = Chronicle()
+    log = [story.created(), *story.chat(7)]
+    other = MongoStore(mongo_url, timeout_seconds=10)
+    await other.append(log)
+    scattered = [document async for document in mongo._events.find({"seq": {"$in": [2, 5, 8]}})]
+    for name in ("_events", "_rooms", "_members"):
+        await getattr(mongo, name).delete_many({})
+    await mongo.append(log[:1])
+    await mongo._events.insert_many(scattered)
+    assert await mongo.append(log[1:]) == [Repeated()] * 7
+    await assert_is_the_fold_of(mongo, log)
+    await other.close()
+
+
 async def test_i8_two_that_ask_at_once_get_two_terms(mongo_url, mongo):
     stores = [MongoStore(mongo_url, timeout_seconds=10) for _ in range(4)]
     terms = await asyncio.gather(
