@@ -24,6 +24,9 @@ INBOX_QUEUE: Final = "gateway.inbox"
 QUERIES_QUEUE: Final = "history.queries"
 HISTORY_KEY: Final = "history"
 
+_OWN_QUEUES: Final = frozenset({PARKED_QUEUE, INBOX_QUEUE, QUERIES_QUEUE})
+_OWN_QUEUE_PREFIXES: Final = ("room.shard.", "history.shard.", "gate.", "control.")
+
 BUCKETS: Final = 64
 DEFAULT_SHARDS: Final = 8
 
@@ -92,6 +95,11 @@ def gate_queue(gate: GateId, incarnation: int = 1) -> str:
 def control_queue(worker: str, incarnation: int = 1) -> str:
     """The private queue of one process on `chat.control`."""
     return f"control.{worker}.{incarnation}"
+
+
+def is_own_queue(name: str) -> bool:
+    """Whether a queue name is one of ours. Nobody outside may have an answer put into it (`reply_to`)."""
+    return name in _OWN_QUEUES or name.startswith(_OWN_QUEUE_PREFIXES)
 
 
 def room_queue(shard: int) -> str:

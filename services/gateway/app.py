@@ -86,7 +86,7 @@ class Service:
 
     async def receive_control(self, message: Control) -> None:
         """Answer a new worker's roster request: one `attach` for each room of its shard, then `RosterDone`."""
-        if not isinstance(message, RosterRequest):
+        if not isinstance(message, RosterRequest) or message.gate not in (None, self.gate.gate_id):
             return
         self.gate.hub.reattach_shard(message.shard, message.shards)
         self.gate.carry_out()

@@ -29,9 +29,12 @@ from services.runtime.observe import Health
 log = structlog.get_logger()
 
 HEALTH_PART: Final = "fanout"
-MISSED_PROBES: Final = 3
-REBUILD_PROBES: Final = 20
-FIRST_PROBES_SECONDS: Final = 0.25
+CHECK_SECONDS: Final = 3.0
+FIRST_CHECKS_SECONDS: Final = 0.25
+LATE_SECONDS: Final = 9.0
+"""A probe that takes longer than this makes the gate unready."""
+LOST_SECONDS: Final = 60.0
+"""A probe that takes longer than this costs the queue."""
 NOWHERE: Final = "-"
 
 
@@ -46,7 +49,8 @@ class Fanout:
         self.queue = ""
         self._arrived: deque[DeliveredMessage] = deque()
         self._drain_due = False
-        self._probe_seen = 0.0
+        self._heard = 0.0
+        self._probed: float | None = None
         health.expect(HEALTH_PART)
 
     async def serve(self, connection: AbstractConnection) -> None:
@@ -54,17 +58,17 @@ class Fanout:
         channel = await open_channel(connection, confirms=False)
         await declare_topology(channel, self._gate.settings.shards)
         await self._consume(channel)
-        self._probe_seen = self._gate.clock()
         self._gate.hub.reattach()
         self._gate.carry_out()
         try:
-            await self._probe(channel)
+            await self._watch(channel)
         finally:
             self._health.fail(HEALTH_PART)
             self._gate.announce_service(available=False)
 
     async def _consume(self, channel: Channel) -> None:
         self._incarnation += 1
+        self._heard, self._probed = float("-inf"), None
         self.queue = queue = routes.gate_queue(self._gate.gate_id, self._incarnation)
         arguments = topology.gate_queue_arguments(self._gate.settings.queue_length)
         await channel.queue_declare(queue, exclusive=True, durable=False, arguments=dict(arguments))
@@ -72,25 +76,37 @@ class Fanout:
         await channel.basic_consume(queue, self._on_delivery, no_ack=True)
         log.info("gate_queue_ready", queue=queue)
 
-    async def _probe(self, channel: Channel) -> None:
-        period = self._gate.settings.probe_seconds
-        headers = FanoutHeaders(FanoutKind.PROBE, RoomId(NOWHERE), Epoch(NOWHERE), 0)
-        started = self._gate.clock()
+    async def _watch(self, channel: Channel) -> None:
+        """See that the queue is there, and that what goes into the fan-out comes out of it: any delivery proves it, and
+        in silence a probe of our own. A probe may also be late because publishing is blocked by an alarm: then the
+        queue is fine and stays, unready, for a while.
+
+        Raises:
+            TimeoutError, AMQPError: the queue is gone, or nothing comes through it any more.
+        """
         while not channel.is_closed and not self._stopping.is_set():
-            silent_seconds = self._gate.clock() - self._probe_seen
-            if silent_seconds > period * REBUILD_PROBES:
-                raise TimeoutError("our own probes do not come back through the fan-out")
-            if silent_seconds > period * MISSED_PROBES:
-                await self._look_at_queue(channel)
-            self._gate.commands.post_fanout(routes.gate_key(self._gate.gate_id), headers)
-            await wait_or(self._stopping, period if self._probe_seen > started else FIRST_PROBES_SECONDS)
+            await self._look_at_queue(channel)
+            late_seconds = self._judge(self._gate.clock())
+            await wait_or(self._stopping, FIRST_CHECKS_SECONDS if late_seconds < CHECK_SECONDS else CHECK_SECONDS)
 
     async def _look_at_queue(self, channel: Channel) -> None:
-        """A probe may be missing because publishing is blocked by an alarm: then this queue is fine and stays."""
-        self._health.fail(HEALTH_PART)
         async with asyncio.timeout(self._gate.settings.broker_timeout_seconds):
             await channel.queue_declare(self.queue, passive=True)
-            await channel.queue_bind(self.queue, routes.FANOUT, routes.gate_key(self._gate.gate_id))
+
+    def _judge(self, now: float) -> float:
+        """Probe where nothing proves the way; how long the oldest probe that is still out has been."""
+        if now - self._heard <= self._gate.settings.probe_seconds and self._gate.service_available:
+            self._health.beat(HEALTH_PART, now)
+            return CHECK_SECONDS
+        late_seconds = 0.0 if self._probed is None else now - self._probed
+        if late_seconds > LOST_SECONDS:
+            raise TimeoutError("our own probes do not come back through the fan-out")
+        if late_seconds > LATE_SECONDS:
+            self._health.fail(HEALTH_PART)
+        self._probed = now - late_seconds
+        headers = FanoutHeaders(FanoutKind.PROBE, RoomId(NOWHERE), Epoch(NOWHERE), 0)
+        self._gate.commands.post_fanout(routes.gate_key(self._gate.gate_id), headers)
+        return late_seconds
 
     async def _on_delivery(self, delivery: DeliveredMessage) -> None:
         self._arrived.append(delivery)
@@ -101,6 +117,7 @@ class Fanout:
     def _drain(self) -> None:
         self._drain_due = False
         arrived, self._arrived = self._arrived, deque()
+        self._hear()
         for delivery in arrived:
             try:
                 headers = FanoutHeaders.from_headers(headers_of(delivery))
@@ -108,6 +125,11 @@ class Fanout:
             except (ValueError, ValidationError) as error:
                 log.warning("fanout_malformed", error=str(error)[:200])
         self._gate.carry_out()
+
+    def _hear(self) -> None:
+        """Something came through: the queue, its binding and its consumer work."""
+        self._heard, self._probed = self._gate.clock(), None
+        self._health.beat(HEALTH_PART, self._heard)
 
     def receive(self, headers: FanoutHeaders, body: bytes) -> None:
         """Hand one delivery to the hub.
@@ -127,8 +149,6 @@ class Fanout:
             case FanoutKind.ATTACHED:
                 gate.receive_attached(AttachAnswer.model_validate_json(body))
             case FanoutKind.PROBE:
-                self._probe_seen = gate.clock()
-                self._health.beat(HEALTH_PART, self._probe_seen)
                 gate.announce_service(available=True)
 
     def _receive_event(self, headers: FanoutHeaders, body: bytes) -> None:

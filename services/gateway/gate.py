@@ -135,6 +135,11 @@ class Gate:
             self.detach(list(connection.sessions.values()))
             connection.sessions.clear()
 
+    @property
+    def service_available(self) -> bool:
+        """What clients were last told of the broker."""
+        return self._service
+
     def announce_service(self, *, available: bool) -> None:
         """Tell every client that the broker went, or came back; said once for each change."""
         if available == self._service:

@@ -159,8 +159,7 @@ class Rpc:
                 await self._wake.wait()
                 self._wake.clear()
                 while self._outgoing:
-                    await self._publish(self._outgoing[0])
-                    self._outgoing.popleft()
+                    await self._publish(self._outgoing.popleft())
         except BROKER_ERRORS:
             self._lose()
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas import routes
 
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+def _in_capitals(value: Any) -> Any:  # Any: whatever the environment holds
+    return value.upper() if isinstance(value, str) else value
 
 
 class ServiceSettings(BaseSettings):
@@ -29,7 +33,7 @@ class ServiceSettings(BaseSettings):
 
     amqp_url: str
     shards: Annotated[int, AfterValidator(routes.check_shards)] = routes.DEFAULT_SHARDS
-    log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_in_capitals)] = "INFO"
     ops_host: str = "127.0.0.1"
     ops_port: Port = 9100
     drain_seconds: Seconds = 10

@@ -1,8 +1,7 @@
-"""How a delivery ends: acked, given back, or parked with a reason (design §1 "settle")."""
+"""Parking: how a delivery that cannot be settled is set aside with its reason (design §1 "settle")."""
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import Final
 
 import structlog
@@ -13,19 +12,11 @@ from pamqp import commands
 from schemas import routes
 from schemas.errors import ParkReason
 from schemas.parked import parked_headers
-from services.runtime.broker import PERSISTENT, NotConfirmed, headers_of, properties_of, publish_confirmed
+from services.runtime.broker import PERSISTENT, headers_of, properties_of, publish_confirmed
 
 log = structlog.get_logger()
 
 BROKER_HEADERS: Final = frozenset({"x-delivery-count", "x-death", "x-first-death-exchange", "x-first-death-queue"})
-
-
-class Settlement(Enum):
-    """The three ends a handler may choose."""
-
-    ACK = "ack"
-    RETRY = "retry"
-    PARK = "park"
 
 
 async def park(
@@ -43,25 +34,6 @@ async def park(
     await publish_confirmed(
         channel, routes.PARKED, key, delivery.body, _kept(delivery, reason, detail), timeout_seconds=timeout_seconds
     )
-
-
-async def park_and_ack(
-    channel: Channel, delivery: DeliveredMessage, reason: ParkReason, detail: str, *, timeout_seconds: float
-) -> None:
-    """Park, then ack; where parking fails, reject, so that the broker dead-letters it by itself.
-
-    Raises:
-        aiormq.exceptions.AMQPError: the channel is gone; the delivery comes again.
-    """
-    tag = delivery.delivery_tag
-    if tag is None:
-        raise AssertionError("a delivery of a consumer has a tag")
-    try:
-        await park(channel, delivery, reason, detail, timeout_seconds=timeout_seconds)
-    except NotConfirmed:
-        await channel.basic_reject(tag, requeue=False)
-    else:
-        await channel.basic_ack(tag)
 
 
 def _kept(delivery: DeliveredMessage, reason: ParkReason, detail: str) -> commands.Basic.Properties:

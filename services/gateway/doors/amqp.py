@@ -47,8 +47,10 @@ class Unfit(NamedTuple):
     command_id: str | None = None
 
 
-def read_delivery(user_id: str | None, key: str, body: bytes) -> Command | Unfit:
+def read_delivery(user_id: str | None, key: str, body: bytes, reply_to: str | None = None) -> Command | Unfit:
     """The command behind a delivery of the inbox, its actor being the verified `user_id`. Pure."""
+    if reply_to and routes.is_own_queue(reply_to):
+        return Unfit(Code.NOT_ALLOWED, f"reply_to: {reply_to} is a queue of Gatehouse itself", ParkReason.MALFORMED)
     try:
         actor = checked_user_id(user_id or "")
     except ValueError as error:
@@ -119,7 +121,7 @@ class Inbox:
         await message.nack(requeue=True)
 
     async def _settle(self, message: AbstractIncomingMessage) -> None:
-        found = read_delivery(message.user_id, message.routing_key or "", message.body)
+        found = read_delivery(message.user_id, message.routing_key or "", message.body, message.reply_to)
         if isinstance(found, Unfit):
             await self._refuse(message, found)
             self._metrics.inbox.labels(found.code.value).inc()
@@ -147,7 +149,7 @@ class Inbox:
         channel = await self._publisher.confirming_channel(self._timeout)
         if unfit.park is not None:
             await park(channel, _delivery(message), unfit.park, unfit.message, timeout_seconds=self._timeout)
-        if message.reply_to:
+        if message.reply_to and not routes.is_own_queue(message.reply_to):
             refused = Refused.of(unfit.code, unfit.message, command_id=_printable(unfit.command_id))
             properties = commands.Basic.Properties(
                 content_type="application/json", correlation_id=message.correlation_id

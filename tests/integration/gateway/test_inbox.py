@@ -147,6 +147,16 @@ async def test_without_reply_to_nobody_is_answered_and_the_inbox_goes_on(bench, 
     assert (await parked(bench))[0] == "malformed"
 
 
+async def test_no_producer_has_its_answers_put_into_a_queue_of_ours(bench, producer, management):
+    await producer.tell(SEND, reply_to="history.shard.0")
+    await producer.tell(b"garbage", reply_to="history.shard.0")
+    assert await parked(bench) == ("malformed", "room.r.send", json.dumps(SEND).encode())
+    assert (await parked(bench))[0] == "malformed"
+    assert (await producer.ask(SEND))[1]["type"] == "accepted"
+    assert len(bench.room.commands) == 1
+    assert management.counters("history.shard.0")["published"] == 0
+
+
 async def test_a_producer_that_is_gone_holds_nothing_up(bench, producer):
     await producer.tell(b"garbage", reply_to="no.such.queue")
     assert (await producer.ask(SEND))[1]["type"] == "accepted"

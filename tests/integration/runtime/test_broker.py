@@ -18,7 +18,7 @@ from services.runtime.broker import (
     properties_of,
     publish_confirmed,
 )
-from services.runtime.settle import park_and_ack
+from services.runtime.settle import park
 from tests.bed.waiting import eventually
 
 pytestmark = pytest.mark.broker
@@ -90,7 +90,8 @@ async def test_a_parked_delivery_keeps_its_key_and_body_and_says_why(channel):
     sent = commands.Basic.Properties(correlation_id="c1", headers={"mine": "kept"})
     await publish_confirmed(channel, routes.COMMANDS, routes.command_key("r", "send"), b"?", sent, timeout_seconds=10)
     delivery = await next_delivery(channel, queue)
-    await park_and_ack(channel, delivery, ParkReason.MALFORMED, "not JSON", timeout_seconds=10)
+    await park(channel, delivery, ParkReason.MALFORMED, "not JSON", timeout_seconds=10)
+    await channel.basic_ack(delivery.delivery_tag)
     parked = await next_delivery(channel, routes.PARKED_QUEUE)
     assert parked.body == b"?"
     assert parked.routing_key == routes.command_key("r", "send")

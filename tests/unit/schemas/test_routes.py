@@ -124,3 +124,25 @@ def test_a_room_lies_in_the_shard_that_holds_its_bucket(room, shards):
 def test_a_shard_count_that_does_not_divide_the_buckets_is_refused(shards):
     with pytest.raises(ValueError, match="divisor of 64"):
         routes.check_shards(shards)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        routes.room_queue(0),
+        routes.history_queue(7),
+        routes.gate_queue("g1"),
+        routes.gate_queue("g1", 2),
+        routes.control_queue("w"),
+        routes.INBOX_QUEUE,
+        routes.QUERIES_QUEUE,
+        routes.PARKED_QUEUE,
+    ],
+)
+def test_every_queue_of_ours_is_known_as_ours(name):
+    assert routes.is_own_queue(name)
+
+
+@pytest.mark.parametrize("name", ["", "my.queue", "amq.rabbitmq.reply-to.abc", "rooms", "gates.report"])
+def test_other_queues_are_not(name):
+    assert not routes.is_own_queue(name)
