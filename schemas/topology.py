@@ -14,6 +14,10 @@ DELIVERY_LIMIT: Final = 20
 """How often a delivery may come back before the broker dead-letters it; also RabbitMQ 4's own default."""
 
 
+QUERY_MILLISECONDS: Final = 30_000
+QUERIES_WAITING: Final = 10_000
+
+
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """A durable exchange."""
@@ -65,7 +69,7 @@ def queues(shards: int) -> tuple[Queue, ...]:
         *(_room_queue(shard, shards) for shard in range(routes.check_shards(shards))),
         *(_history_queue(shard, shards) for shard in range(shards)),
         Queue(routes.INBOX_QUEUE, _worked_one_by_one(), (Binding(routes.INBOX, "room.#"),)),
-        Queue(routes.QUERIES_QUEUE, {}, (Binding(routes.QUERIES, routes.HISTORY_KEY),)),
+        Queue(routes.QUERIES_QUEUE, _short_lived(), (Binding(routes.QUERIES, routes.HISTORY_KEY),)),
         Queue(routes.PARKED_QUEUE, {"x-queue-type": "quorum"}, (Binding(routes.PARKED, "#"),)),
     )
 
@@ -79,6 +83,11 @@ def _history_queue(shard: int, shards: int) -> Queue:
     words = [routes.bucket_word(number) for number in routes.shard_buckets(shard, shards)]
     keys = [f"{kind}.{word}.#" for word in words for kind in ("room", "query")]
     return Queue(routes.history_queue(shard), _worked_one_by_one(), tuple(Binding(routes.LOG, key) for key in keys))
+
+
+def _short_lived() -> dict[str, str | int | bool]:
+    """Nobody waits longer for a read; one that is dropped is asked again by whoever still wants it."""
+    return {"x-message-ttl": QUERY_MILLISECONDS, "x-max-length": QUERIES_WAITING, "x-overflow": "drop-head"}
 
 
 def _worked_one_by_one() -> dict[str, str | int | bool]:

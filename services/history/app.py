@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
+from typing import Final
 from uuid import uuid4
 
 import structlog
@@ -27,6 +28,8 @@ from services.runtime.observe import Health, configure_logging
 from services.runtime.process import run, serve_ops
 
 log = structlog.get_logger()
+
+STARTING_SECONDS: Final = 0.2
 
 
 @dataclass(slots=True)
@@ -74,17 +77,20 @@ class LogWriting:
             for shard in self.shards:
                 queue = routes.history_queue(shard.number)
                 await channel.queue_declare(queue, passive=True, timeout=self.settings.broker_timeout_seconds)
-            self._beat()
-            await wait_or(self.stopping, self.settings.heartbeat_seconds)
+            complete = self._beat()
+            await wait_or(self.stopping, self.settings.heartbeat_seconds if complete else STARTING_SECONDS)
 
-    def _beat(self) -> None:
+    def _beat(self) -> bool:
+        """Take stock; True when every shard stands in line."""
         consumed = sum(shard.consuming for shard in self.shards)
         self.metrics.shards_consumed.set(consumed)
         self.health.beat("broker", time.monotonic())
-        if consumed == len(self.shards):
+        complete = consumed == len(self.shards)
+        if complete:
             self.health.beat("shards", time.monotonic())
         else:
             self.health.fail("shards")
+        return complete
 
 
 async def _fail_with(channel: Channel) -> None:

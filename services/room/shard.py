@@ -35,6 +35,8 @@ log = structlog.get_logger()
 
 LONG_TERM_SECONDS: Final = 30.0
 """A term that lasted this long ended by mischance; the next begins without a longer pause."""
+NOBODY: Final = "nobody"
+"""A queue that does not exist: the answer goes nowhere, but the question is one that history can settle."""
 PROBE: Final = (UserId("gatehouse"), CommandId("log-probe"))
 
 
@@ -103,7 +105,7 @@ class Shard:
             return
         actor, command_id = PROBE
         question = LookupQuery(room=room, actor=actor, command_id=command_id)
-        properties = commands.Basic.Properties(content_type="application/json")
+        properties = commands.Basic.Properties(content_type="application/json", reply_to=NOBODY, correlation_id=NOBODY)
         timeout = self._around.settings.broker_timeout_seconds
         key = routes.query_key(room)
         await publish_confirmed(channel, routes.LOG, key, question.to_json(), properties, timeout_seconds=timeout)

@@ -18,11 +18,12 @@ from services.gateway.doors.rest_models import Login, LoginToken
 
 DEMO_USERS: Final = ("alice", "bob", "charlie")
 WEB: Final = Path(__file__).parent.parent / "web"
-SECURITY_HEADERS: Final = {
+HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Content-Security-Policy": "default-src 'self'; connect-src 'self' ws: wss:",
     "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
 }
 
 
@@ -46,7 +47,7 @@ def make_demo_router(issue_token: Callable[[str], str]) -> APIRouter:
 
 
 class Guard:
-    """ASGI middleware: security headers on every response, and no body above the limit."""
+    """ASGI middleware: security and caching headers on every response, and no body above the limit."""
 
     def __init__(self, app: ASGIApp, body_bytes: int) -> None:
         self._app = app
@@ -61,7 +62,7 @@ class Guard:
         async def guarded_send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in SECURITY_HEADERS.items():
+                for name, value in HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)
 
