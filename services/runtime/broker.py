@@ -15,6 +15,7 @@ from typing import Any, Final, cast
 import aio_pika
 import structlog
 from aio_pika.abc import AbstractConnection
+from aio_pika.connection import make_url
 from aiormq.abc import DeliveredMessage
 from aiormq.channel import Channel
 from aiormq.exceptions import AMQPError
@@ -48,12 +49,14 @@ async def connect(url: str, name: str, *, timeout_seconds: float) -> AbstractCon
     Raises:
         aiormq.exceptions.AMQPError, OSError, TimeoutError: the broker cannot be reached or refuses.
     """
-    return await aio_pika.connect(
-        url,
-        timeout=timeout_seconds,
-        heartbeat=HEARTBEAT_SECONDS,
-        client_properties={"connection_name": name},
-    )
+    address = make_url(url, heartbeat=HEARTBEAT_SECONDS)
+    connection = aio_pika.Connection(address, client_properties={"connection_name": name})
+    try:
+        await connection.connect(timeout=timeout_seconds)
+    except BaseException:
+        await connection.close()  # else it would try to close itself whenever it is collected
+        raise
+    return connection
 
 
 async def open_channel(connection: AbstractConnection, *, confirms: bool, prefetch: int = 0) -> Channel:

@@ -27,7 +27,8 @@ def name_of(model):
 
 for found in pkgutil.iter_modules(schemas.__path__, "schemas."):
     importlib.import_module(found.name)
-MODELS = {name_of(model): model for model in subclasses(Model) if model not in BASES}
+KERNEL = [model for model in subclasses(Model) if model.__module__.startswith("schemas.")]
+MODELS = {name_of(model): model for model in KERNEL if model not in BASES}
 
 
 def read(name):
