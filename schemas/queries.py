@@ -26,6 +26,7 @@ class PageQuery(Model):
     """Events of a room, oldest first: those after `after`, or the last ones before `before`, or the newest.
 
     With `through_seq` the answer waits, bounded, until that much is stored. `messages` leaves all other events out.
+    A page ends early, but never empty, before its events are more than `limits.PAGE_BYTES` of JSON: go on from its end.
     """
 
     type: Literal["page"] = "page"

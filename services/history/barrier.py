@@ -10,7 +10,7 @@ from schemas.errors import Code
 from schemas.queries import HoleQuery, LookupAnswer, LookupQuery, PageAnswer, QueryAnswer, SnapshotAnswer, SnapshotQuery
 from schemas.state import Snapshot
 from services.history.deliveries import Question
-from services.history.pages import window_of
+from services.history.pages import fitting, window_of
 from services.history.store import Store
 
 
@@ -43,5 +43,5 @@ async def _hole(store: Store, query: HoleQuery) -> PageAnswer | Refused:
     room = await store.room(query.room)
     if room is None:
         return Refused.of(Code.ROOM_NOT_FOUND)
-    events = await store.page(room, window_of(query, room.seq))
-    return PageAnswer(room=room.room, epoch=room.epoch, head=room.seq, events=tuple(events))
+    events = fitting(await store.page(room, window_of(query, room.seq)), newest=False)
+    return PageAnswer(room=room.room, epoch=room.epoch, head=room.seq, events=events)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from schemas import limits
 from schemas.answers import Accepted, MemberView
 from schemas.events import Event, MessagePosted
 from schemas.queries import HoleQuery, PageQuery, RoomView
@@ -30,6 +32,18 @@ def window_of(query: PageQuery | HoleQuery, head: int) -> Window:
         return Window(query.after, head, query.limit)
     through = head if query.before is None else min(head, query.before - 1)
     return Window(query.after or 0, through, query.limit, newest=query.after is None, messages=query.messages)
+
+
+def fitting(events: Sequence[Event], *, newest: bool) -> tuple[Event, ...]:
+    """As many events as fit a page's bytes, at least one: the last ones with `newest`, else the first ones."""
+    taken: list[Event] = []
+    size = 0
+    for event in reversed(events) if newest else events:
+        size += len(event.to_json())
+        if taken and size > limits.PAGE_BYTES:
+            break
+        taken.append(event)
+    return tuple(reversed(taken) if newest else taken)
 
 
 def may_read(room: RoomRecord, standing: Standing | None) -> bool:

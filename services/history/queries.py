@@ -28,6 +28,7 @@ from schemas.queries import (
 )
 from services.history.fold import RoomRecord, Standing
 from services.history.pages import (
+    fitting,
     may_read,
     member_view,
     needs_count,
@@ -83,9 +84,10 @@ class Queries:
         if isinstance(opened, Refused):
             return opened
         room = opened.room
-        events = await self.store.page(room, window_of(query, room.seq))
+        window = window_of(query, room.seq)
+        events = fitting(await self.store.page(room, window), newest=window.newest)
         behind = room.seq < (query.through_seq or 0)
-        return PageAnswer(room=room.room, epoch=room.epoch, head=room.seq, events=tuple(events), behind=behind)
+        return PageAnswer(room=room.room, epoch=room.epoch, head=room.seq, events=events, behind=behind)
 
     async def _room(self, query: RoomQuery) -> RoomAnswer | Refused:
         opened = await self._open(query)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+import struct
+from typing import Any, Final
 
 import structlog
 from aiormq.abc import DeliveredMessage
 from aiormq.channel import Channel
-from pamqp import commands
+from pamqp import commands, encode
 
 from schemas import routes
 from schemas.errors import ParkReason
@@ -36,9 +37,23 @@ async def park(
     )
 
 
+def _writable(name: str, value: Any) -> bool:  # Any: whatever an AMQP field table holds
+    """Whether a header that was read can be written again. Not all can: the driver reads a text that is no UTF-8, or a
+    double, and writes neither."""
+    try:
+        encode.field_table({name: value})
+    except (TypeError, ValueError, ArithmeticError, struct.error):
+        return False
+    return True
+
+
 def _kept(delivery: DeliveredMessage, reason: ParkReason, detail: str) -> commands.Basic.Properties:
     came = properties_of(delivery)
-    headers = {name: value for name, value in headers_of(delivery).items() if name not in BROKER_HEADERS}
+    headers = {
+        name: value
+        for name, value in headers_of(delivery).items()
+        if name not in BROKER_HEADERS and _writable(name, value)
+    }
     return commands.Basic.Properties(
         content_type=came.content_type,
         correlation_id=came.correlation_id,

@@ -72,6 +72,13 @@ class Management:
     def purge(self, queue):
         self._delete(f"queues/{self._quoted_vhost}/{quote(queue, safe='')}/contents")
 
+    def publish(self, exchange, key, body, headers):
+        """Publish a text; numbers in headers become doubles, which our own driver cannot write."""
+        path = f"exchanges/{self._quoted_vhost}/{quote(exchange, safe='')}/publish"
+        properties = {"headers": headers}
+        order = {"properties": properties, "routing_key": key, "payload": body, "payload_encoding": "string"}
+        self._http.post(path, json=order).raise_for_status()
+
     # who may do what
 
     def create_user(self, name, password, tags=""):

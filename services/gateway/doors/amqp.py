@@ -109,6 +109,14 @@ class Inbox:
             await self._take(message.raw_message)
 
     async def _take(self, message: AbstractIncomingMessage) -> None:
+        try:
+            await self._take_in_turn(message)
+        except Exception:
+            log.exception("inbox_broke", routing_key=message.routing_key)
+            self._metrics.inbox.labels("broke").inc()
+            await message.reject(requeue=False)  # the broker dead-letters it; the next one gets its turn
+
+    async def _take_in_turn(self, message: AbstractIncomingMessage) -> None:
         for _ in range(TRIES):
             try:
                 await self._settle(message)

@@ -147,6 +147,12 @@ async def test_without_reply_to_nobody_is_answered_and_the_inbox_goes_on(bench, 
     assert (await parked(bench))[0] == "malformed"
 
 
+async def test_a_header_that_cannot_be_written_again_holds_nothing_up(bench, producer, management):
+    management.publish(routes.INBOX, "room.r.send", "garbage", headers={"double": 1e300, "kept": "yes"})
+    assert await parked(bench) == ("unattributed", "room.r.send", b"garbage")
+    assert (await producer.ask(SEND))[1]["type"] == "accepted"
+
+
 async def test_no_producer_has_its_answers_put_into_a_queue_of_ours(bench, producer, management):
     await producer.tell(SEND, reply_to="history.shard.0")
     await producer.tell(b"garbage", reply_to="history.shard.0")

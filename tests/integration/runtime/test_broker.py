@@ -106,6 +106,18 @@ async def test_a_parked_delivery_keeps_its_key_and_body_and_says_why(channel):
     assert (await channel.queue_declare(queue, passive=True)).message_count == 0
 
 
+async def test_headers_that_cannot_be_written_again_are_left_out_of_what_is_parked(channel, management):
+    headers = {"double": 1e300, "kept": "yes"}
+    management.publish(routes.COMMANDS, routes.command_key("r", "send"), "?", headers=headers)
+    delivery = await next_delivery(channel, routes.room_queue(routes.shard_of("r", 2)))
+    assert headers_of(delivery)["double"] == 1e300
+    await park(channel, delivery, ParkReason.POISON, "a bug", timeout_seconds=10)
+    parked = headers_of(await next_delivery(channel, routes.PARKED_QUEUE))
+    assert parked["kept"] == "yes"
+    assert parked["x-park-reason"] == "poison"
+    assert "double" not in parked
+
+
 async def test_a_lost_connection_is_served_again_by_a_fresh_one(amqp_url):
     stopping = asyncio.Event()
     served = []

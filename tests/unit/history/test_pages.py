@@ -2,11 +2,14 @@
 
 import pytest
 
+from schemas import limits
+from schemas.events import EVENT
 from schemas.queries import HoleQuery, PageQuery
 from services.history.fold import Projection, change_of
 from services.history.pages import (
     Window,
     applied_command,
+    fitting,
     may_read,
     member_view,
     needs_count,
@@ -122,3 +125,31 @@ def test_i2_an_applied_command_carries_the_answer_it_got():
     assert (command.actor, command.command_id) == (said.actor, said.command_id)
     assert (command.answer.seq, command.answer.message_id, command.answer.at) == (said.seq, said.message_id, said.at)
     assert applied_command(left).answer.message_id is None
+
+
+def said(seq, text):
+    return EVENT.validate_python(
+        {
+            "event": "message_posted",
+            "room": "r",
+            "epoch": "e",
+            "seq": seq,
+            "at": "2026-11-20T12:00:00Z",
+            "actor": "ann",
+            "command_id": f"c{seq}",
+            "message_id": f"msg_{seq}",
+            "text": text,
+        }
+    )
+
+
+@pytest.mark.parametrize(("newest", "kept"), [(False, range(1, 32)), (True, range(170, 201))])
+def test_a_page_ends_before_it_is_too_large_on_the_side_that_was_asked_for(newest, kept):
+    events = [said(seq, "x" * limits.TEXT_BYTES) for seq in range(1, 201)]
+    assert [event.seq for event in fitting(events, newest=newest)] == list(kept)
+
+
+def test_a_page_of_one_event_is_never_empty(monkeypatch):
+    monkeypatch.setattr(limits, "PAGE_BYTES", 1)
+    assert [event.seq for event in fitting([said(1, "hi"), said(2, "ho")], newest=True)] == [2]
+    assert fitting([], newest=False) == ()
