@@ -23,8 +23,8 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
 		|| { apt-get update && apt-get install -y --no-install-recommends python3-venv; } < /dev/null
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/pip install --quiet --require-hashes -r requirements/dev.txt
-	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	$(BIN)/pip install --quiet --quiet --require-hashes -r requirements/dev.txt
+	$(BIN)/pip install --quiet --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
 run: venv ## Run everything in the foreground; Ctrl-C stops it. GATES=, ROOMS=, HISTORIES= say how many.
@@ -63,7 +63,7 @@ COMPILE := .cache/lock/bin/uv pip compile --quiet --universal --python-version 3
 # The widest first, the others bound by it: a version is the same everywhere.
 lock: ## Resolve pyproject.toml anew into requirements/*.txt.
 	$(PYTHON) -m venv .cache/lock
-	.cache/lock/bin/pip install --quiet 'uv>=0.13,<0.14'
+	.cache/lock/bin/pip install --quiet --quiet 'uv>=0.13,<0.14'
 	$(COMPILE) --all-extras -o requirements/dev.txt pyproject.toml
 	$(COMPILE) --extra local -c requirements/dev.txt -o requirements/local.txt pyproject.toml requirements/build.in
 	$(COMPILE) -c requirements/dev.txt -o requirements/run.txt pyproject.toml
