@@ -16,11 +16,12 @@ from schemas import limits
 from schemas.answers import AttachAnswer, Refused
 from schemas.errors import Code
 from schemas.frames import Attached, Detached, Reset
-from schemas.ids import ClientId, CommandId, Epoch, RoomId
+from schemas.ids import ClientId, CommandId, Epoch, RoomId, UserId
 from schemas.model import Model
 from services.gateway.merge import merge
 from services.gateway.ring import Numbered, Ring
 from services.gateway.session import (
+    UNANSWERED,
     Ask,
     Effect,
     Ended,
@@ -115,10 +116,14 @@ class Feed:
         self._ask((session,), whole=False)
 
     def detach(self, client: ClientId) -> Session | None:
-        """The client wants the room no longer. Says nothing to anybody."""
+        """The client wants the room no longer. Only a wish without an answer yet gets one; the room is not told."""
         session = self.sessions.get(client)
-        if session is not None:
-            self._remove(session)
+        if session is None:
+            return None
+        unanswered = session.stage in UNANSWERED
+        self._remove(session)
+        if unanswered:
+            self._refuse(session, Code.NOT_ATTACHED, "detached, or attached anew, before the room had answered")
         return session
 
     def reattach(self) -> None:
@@ -147,8 +152,9 @@ class Feed:
             self._hold(event)
 
     def receive_signal(self, frame: bytes) -> None:
-        """An unnumbered fact: pushed as it comes."""
-        self._run.append(frame)
+        """An unnumbered fact: pushed as it comes, or dropped while somebody's expulsion may have been missed (I10)."""
+        if self.standing is Standing.LIVE:
+            self._run.append(frame)
 
     def receive_top(self, epoch: Epoch, seq: int) -> None:
         """How far the room is: a missing tail is noticed here."""
@@ -196,7 +202,7 @@ class Feed:
             self._skip_to(through)
         else:
             for event in events:
-                self._push(LiveEvent(self.epoch, event.seq, event.frame))
+                self._push(LiveEvent(self.epoch, event.seq, event.frame, expel=event.expel), tell_room=True)
         self._release()
 
     def receive_replay(self, session: Session, events: Sequence[Numbered] | None) -> None:
@@ -251,16 +257,19 @@ class Feed:
     def _take_up(self, join: _Join) -> None:
         if self.standing is Standing.LIVE and join.answer.seq <= self.top:
             self._start(join)
-        elif self.standing is Standing.FILLING:
-            self._held.append(join)
-        elif join.asked.whole:
-            self._held.append(join)
-            self._fill()
+            return
+        if self.standing is Standing.LIVE:
+            self._held.appendleft(join)
         else:
             self._held.append(join)
+        if self.standing is Standing.FILLING:
+            return
+        if join.asked.whole:
+            self._fill()
+        else:
             self._doubt()
 
-    def _push(self, event: LiveEvent) -> None:
+    def _push(self, event: LiveEvent, *, tell_room: bool = False) -> None:
         self.top = event.seq
         self._ring.append(Numbered(event.seq, event.frame))
         if event.own is not None:
@@ -269,8 +278,13 @@ class Feed:
         for session in tuple(self._replaying):
             self._hold_for(session, event)
         if event.expel is not None:
-            for session in [s for s in self.sessions.values() if s.user == event.expel]:
-                self._end(session, Code.NOT_A_MEMBER, tell_room=False)
+            self._expel(event.expel, tell_room=tell_room)
+
+    def _expel(self, user: UserId, *, tell_room: bool) -> None:
+        """End what the user has here. A wish without the room's answer stays: the room decides it, and was not asked
+        before the expulsion. From a gap the room has to hear of it: it may have taken the session again meanwhile."""
+        for session in [s for s in self.sessions.values() if s.user == user and s.stage is not Stage.WAITING]:
+            self._end(session, Code.NOT_A_MEMBER, tell_room=tell_room)
 
     def _substitute(self, own: Own, frame: bytes) -> None:
         session = self.sessions.get(own.client)
@@ -405,13 +419,17 @@ class Feed:
                 self._end(session, codes[session.client], tell_room=False)
 
     def _end(self, session: Session, code: Code, *, message: str | None = None, tell_room: bool) -> None:
-        early = session.stage in (Stage.WAITING, Stage.REPLAYING)
+        unanswered = session.stage in UNANSWERED
         self._remove(session)
-        frame: Model = Detached(room=self.room, code=code.value)
-        if early:
-            frame = Refused.of(code, message, id=session.frame_id)
-        self._out.append(Write((session.outlet,), _encoded(frame)))
+        if unanswered:
+            self._refuse(session, code, message)
+        else:
+            self._out.append(Write((session.outlet,), _encoded(Detached(room=self.room, code=code.value))))
         self._out.append(Ended(session, tell_room))
+
+    def _refuse(self, session: Session, code: Code, message: str | None) -> None:
+        refused = Refused.of(code, message, id=session.frame_id)
+        self._out.append(Write((session.outlet,), _encoded(refused)))
 
     def _remove(self, session: Session) -> None:
         self.flush()

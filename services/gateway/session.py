@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from schemas.answers import FrameNumber
 from schemas.commands import Position
@@ -31,6 +31,10 @@ class Stage(Enum):
     REPLAYING = auto()
     LIVE = auto()
     ENDED = auto()
+
+
+UNANSWERED: Final = (Stage.WAITING, Stage.REPLAYING)
+"""The stages before a client's `attach` has its answer."""
 
 
 @dataclass(slots=True, eq=False)

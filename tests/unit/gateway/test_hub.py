@@ -373,6 +373,28 @@ def test_a_replay_that_falls_too_far_behind_is_reset_and_loses_no_answer() -> No
     assert bob.outlet.seqs == [7, 10]
 
 
+def test_an_attach_that_is_replaced_by_another_is_refused_by_its_id() -> None:
+    gate = Gate()
+    first = gate.want("ann")
+    again = gate.want("ann")
+    gate.answer(gate.asked(), 4)
+    assert [(frame["type"], frame["id"], frame["code"]) for frame in first.outlet.frames] == [
+        ("refused", 1, "not_attached")
+    ]
+    assert [frame["type"] for frame in again.outlet.frames] == ["attached"]
+
+
+@pytest.mark.parametrize("position", [None, (EPOCH, 3)], ids=["waiting", "replaying"])
+def test_an_attach_that_is_detached_before_its_answer_is_refused_by_its_id(position: tuple[str, int] | None) -> None:
+    gate = Gate()
+    bob = gate.want("bob", position=position)
+    if position is not None:
+        gate.answer(gate.asked(), 6)
+    gate.hub.detach(ROOM, bob.client)
+    gate.settle()
+    assert [(frame["type"], frame["id"]) for frame in bob.outlet.frames] == [("refused", 1)]
+
+
 def test_detaching_while_replaying_loses_no_answer() -> None:
     gate = Gate()
     gate.attach("ann", at=6)
@@ -381,7 +403,7 @@ def test_detaching_while_replaying_loses_no_answer() -> None:
     gate.push(event(7, own=own(bob, 7)))
     gate.hub.detach(ROOM, bob.client)
     gate.settle()
-    assert [frame["type"] for frame in bob.outlet.frames] == ["accepted"]
+    assert [frame["type"] for frame in bob.outlet.frames] == ["accepted", "refused"]
 
 
 def test_attaching_again_replaces_the_session() -> None:
@@ -397,13 +419,86 @@ def test_attaching_again_replaces_the_session() -> None:
     assert first.outlet.seqs == []
 
 
-def test_signals_pass_even_while_the_room_is_held() -> None:
+def test_a_signal_reaches_every_live_session() -> None:
+    gate = Gate()
+    ann = gate.attach("ann", at=4)
+    gate.hub.receive_signal(ROOM, event(0).frame)
+    gate.settle()
+    assert len(ann.outlet.frames) == 2
+
+
+def test_signals_are_dropped_while_the_room_is_held_because_somebody_may_have_been_expelled() -> None:
     gate = Gate()
     ann = gate.attach("ann", at=4)
     gate.push(event(9))
     gate.hub.receive_signal(ROOM, event(0).frame)
+    gate.answer(gate.asked(), 9)
+    gate.hub.receive_signal(ROOM, event(0).frame)
     gate.settle()
-    assert len(ann.outlet.frames) == 2
+    assert len(ann.outlet.frames) == 1
+
+
+def test_nobody_who_was_expelled_behind_a_held_answer_gets_what_came_after_it() -> None:
+    """I10: the answer at 20 does not cover 21 to 24, so the room is asked again before those are fetched."""
+    gate = Gate()
+    ann, bob = gate.attach("ann", at=9), gate.attach("bob", at=9)
+    gate.push(event(13))
+    assert gate.answer(gate.asked(), 13) == [Fill(ROOM, EPOCH, 9, 12)]
+    gate.hub.reattach()
+    gate.settle()
+    gate.answer(gate.asked(), 20)
+    gate.push(event(25))
+    gate.hub.receive_hole(ROOM, 9, 12, missed(10, 12))
+    assert gate.settle() == [Fill(ROOM, EPOCH, 13, 20)]
+    gate.hub.receive_hole(ROOM, 13, 20, missed(14, 20))
+    gate.settle()
+    assert gate.answer(gate.asked(), 25, refused={"bob": Code.NOT_A_MEMBER})[-1] == Fill(ROOM, EPOCH, 20, 24)
+    gate.hub.receive_hole(ROOM, 20, 24, missed(21, 24))
+    gate.settle()
+    assert ann.outlet.seqs == list(range(10, 26))
+    assert bob.outlet.seqs == list(range(10, 21))
+
+
+def test_an_answer_to_a_newcomer_that_was_held_keeps_its_place_in_the_order() -> None:
+    gate = Gate()
+    ann = gate.attach("ann", at=0)
+    gate.push(event(2))
+    gate.answer(gate.asked(), 2)
+    bob = gate.want("bob")
+    gate.answer(gate.asked(), 4)
+    gate.push(event(5))
+    gate.hub.receive_hole(ROOM, 0, 1, missed(1, 1))
+    gate.settle()
+    assert gate.answer(gate.asked(), 5) == [Fill(ROOM, EPOCH, 2, 4)]
+    gate.hub.receive_hole(ROOM, 2, 4, missed(3, 4))
+    gate.settle()
+    assert ann.outlet.seqs == [1, 2, 3, 4, 5]
+    assert bob.outlet.frames[0]["seq"] == 4
+    assert bob.outlet.seqs == [5]
+
+
+def test_an_expulsion_inside_a_gap_ends_the_session_there_and_the_room_hears_of_it() -> None:
+    gate = Gate()
+    ann, bob = gate.attach("ann", at=4), gate.attach("bob", at=4)
+    gate.push(event(8))
+    gate.answer(gate.asked(), 8)
+    gate.hub.receive_hole(ROOM, 4, 7, [*missed(5, 5), missed(6, 6)[0]._replace(expel="bob"), *missed(7, 7)])
+    assert gate.settle() == [Ended(bob, tell_room=True)]
+    assert ann.outlet.seqs == [5, 6, 7, 8]
+    assert bob.outlet.seqs == [5, 6]
+
+
+def test_who_came_back_after_an_expulsion_inside_a_gap_is_still_taken() -> None:
+    gate = Gate()
+    gate.attach("ann", at=4)
+    gate.push(event(8))
+    gate.answer(gate.asked(), 8)
+    bob = gate.want("bob")
+    gate.answer(gate.asked(), 8)
+    gate.hub.receive_hole(ROOM, 4, 7, [missed(5, 5)[0]._replace(expel="bob"), *missed(6, 7)])
+    gate.settle()
+    gate.push(event(9))
+    assert bob.outlet.seqs == [9]
 
 
 def test_events_before_the_room_has_answered_are_not_ours() -> None:
