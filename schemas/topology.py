@@ -14,6 +14,8 @@ DELIVERY_LIMIT: Final = 20
 """How often a delivery may come back before the broker dead-letters it; also RabbitMQ 4's own default."""
 
 
+NO_DELIVERY_LIMIT: Final = 1_000_000_000
+"""What was accepted stays in the log however often its writers die; they park poison themselves."""
 QUERY_MILLISECONDS: Final = 30_000
 QUERIES_WAITING: Final = 10_000
 
@@ -82,7 +84,11 @@ def _room_queue(shard: int, shards: int) -> Queue:
 def _history_queue(shard: int, shards: int) -> Queue:
     words = [routes.bucket_word(number) for number in routes.shard_buckets(shard, shards)]
     keys = [f"{kind}.{word}.#" for word in words for kind in ("room", "query")]
-    return Queue(routes.history_queue(shard), _worked_one_by_one(), tuple(Binding(routes.LOG, key) for key in keys))
+    return Queue(
+        routes.history_queue(shard),
+        _worked_one_by_one(NO_DELIVERY_LIMIT),
+        tuple(Binding(routes.LOG, key) for key in keys),
+    )
 
 
 def _short_lived() -> dict[str, str | int | bool]:
@@ -90,11 +96,11 @@ def _short_lived() -> dict[str, str | int | bool]:
     return {"x-message-ttl": QUERY_MILLISECONDS, "x-max-length": QUERIES_WAITING, "x-overflow": "drop-head"}
 
 
-def _worked_one_by_one() -> dict[str, str | int | bool]:
+def _worked_one_by_one(delivery_limit: int = DELIVERY_LIMIT) -> dict[str, str | int | bool]:
     return {
         "x-queue-type": "quorum",
         "x-single-active-consumer": True,
-        "x-delivery-limit": DELIVERY_LIMIT,
+        "x-delivery-limit": delivery_limit,
         "x-dead-letter-exchange": routes.PARKED,
         "x-dead-letter-strategy": "at-least-once",
         "x-overflow": "reject-publish",

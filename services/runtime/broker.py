@@ -28,6 +28,8 @@ log = structlog.get_logger()
 HEARTBEAT_SECONDS: Final = 10
 FIRST_PAUSE_SECONDS: Final = 0.2
 LONGEST_PAUSE_SECONDS: Final = 5.0
+OPENING_SECONDS: Final = 20.0
+"""The bound on opening a channel, and on declaring everything once."""
 PERSISTENT: Final = 2
 
 BROKER_ERRORS: Final = (AMQPError, OSError, TimeoutError, RuntimeError, asyncio.InvalidStateError)
@@ -63,22 +65,28 @@ async def open_channel(connection: AbstractConnection, *, confirms: bool, prefet
     """A raw channel; `prefetch` 0 is only for consumers without ack."""
     if connection.transport is None:
         raise ConnectionError("the connection was never opened")
-    channel = await connection.transport.connection.channel(publisher_confirms=confirms, on_return_raises=True)
-    if not isinstance(channel, Channel):
-        raise AssertionError("aiormq opens channels of its own class")  # noqa: TRY004 - a bug, not bad input
-    if prefetch:
-        await channel.basic_qos(prefetch_count=prefetch)
+    async with asyncio.timeout(OPENING_SECONDS):
+        channel = await connection.transport.connection.channel(publisher_confirms=confirms, on_return_raises=True)
+        if not isinstance(channel, Channel):
+            raise AssertionError("aiormq opens channels of its own class")  # noqa: TRY004 - a bug, not bad input
+        if prefetch:
+            await channel.basic_qos(prefetch_count=prefetch)
     return channel
 
 
 async def declare_topology(channel: Channel, shards: int) -> None:
-    """Declare everything durable; safe to repeat, and done by every service so that none depends on another."""
-    for exchange in topology.EXCHANGES:
-        await channel.exchange_declare(exchange.name, exchange_type=exchange.kind, durable=True)
-    for queue in topology.queues(shards):
-        await channel.queue_declare(queue.name, durable=True, arguments=dict(queue.arguments))
-        for binding in queue.bindings:
-            await channel.queue_bind(queue.name, binding.exchange, binding.key)
+    """Declare everything durable; safe to repeat, and done by every service so that none depends on another.
+
+    Raises:
+        TimeoutError, aiormq.exceptions.AMQPError: the broker does not take it.
+    """
+    async with asyncio.timeout(OPENING_SECONDS):
+        for exchange in topology.EXCHANGES:
+            await channel.exchange_declare(exchange.name, exchange_type=exchange.kind, durable=True)
+        for queue in topology.queues(shards):
+            await channel.queue_declare(queue.name, durable=True, arguments=dict(queue.arguments))
+            for binding in queue.bindings:
+                await channel.queue_bind(queue.name, binding.exchange, binding.key)
 
 
 async def publish_confirmed(
@@ -107,7 +115,11 @@ async def publish_confirmed(
             timeout=timeout_seconds,
             wait=False,
         )
-    except BROKER_ERRORS as error:
+    except asyncio.CancelledError as error:
+        if is_cancelled():
+            raise
+        raise NotConfirmed(exchange, key, "the connection was given up") from error
+    except Exception as error:
         raise NotConfirmed(exchange, key, repr(error)) from error
 
 
@@ -144,7 +156,7 @@ async def _serve_until_closed(
     timeout_seconds: float,
 ) -> None:
     serving = asyncio.ensure_future(serve(connection))
-    closed = asyncio.ensure_future(connection.closed())
+    closed = _closing(connection)
     try:
         await asyncio.wait((serving, closed), return_when=asyncio.FIRST_COMPLETED)
         if not serving.done():
@@ -159,6 +171,20 @@ async def _serve_until_closed(
             await asyncio.wait_for(connection.close(), timeout_seconds)
 
 
+def _closing(connection: AbstractConnection) -> asyncio.Future[Any]:  # Any: how it closed does not matter here
+    """Ends when the connection does. What aio_pika itself offers ends only when we close it."""
+    if connection.transport is None:
+        raise ConnectionError("the connection was never opened")
+    return connection.transport.connection.closing
+
+
+def is_cancelled() -> bool:
+    """Whether the running task was asked to end. The driver also *raises* CancelledError, for a connection that it gave
+    up: whoever waited then was not cancelled, and must not end as if it was."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 def _log_end(name: str, error: Exception) -> None:
     if isinstance(error, (*BROKER_ERRORS, NotConfirmed)):
         log.warning("connection_ended", connection=name, error=repr(error))
@@ -169,7 +195,8 @@ def _log_end(name: str, error: Exception) -> None:
 async def wait_or(stopping: asyncio.Event, seconds: float) -> bool:
     """Wait for `seconds` at most; True when `stopping` was set meanwhile."""
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stopping.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await stopping.wait()
     return stopping.is_set()
 
 

@@ -12,7 +12,6 @@ from typing import Final
 
 import structlog
 from faststream import AckPolicy
-from faststream.exceptions import IncorrectState
 from faststream.rabbit import Channel, ExchangeType, RabbitBroker, RabbitExchange, RabbitQueue
 from faststream.rabbit.annotations import RabbitMessage
 from faststream.rabbit.schemas.queue import ClassicQueueArgs
@@ -20,7 +19,7 @@ from pydantic import ValidationError
 
 from schemas import routes
 from schemas.control import CONTROL, Control
-from services.runtime.broker import BROKER_ERRORS, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, wait_or
+from services.runtime.broker import BROKER_ERRORS, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, is_cancelled, wait_or
 
 log = structlog.get_logger()
 
@@ -62,11 +61,14 @@ class ControlPlane:
     async def tell(self, message: Control) -> bool:
         """Say it to everyone on `chat.control`; False when the broker did not take it."""
         try:
-            await asyncio.wait_for(
-                self.broker.publish(message.to_json(), exchange=CONTROL_EXCHANGE, content_type="application/json"),
-                self._timeout_seconds,
-            )
-        except (*BROKER_ERRORS, IncorrectState) as error:
+            async with asyncio.timeout(self._timeout_seconds):
+                await self.broker.publish(message.to_json(), exchange=CONTROL_EXCHANGE, content_type="application/json")
+        except asyncio.CancelledError:
+            if is_cancelled():
+                raise
+            log.info("control_not_told", type=message.type, error="the connection was given up")
+            return False
+        except Exception as error:  # noqa: BLE001 - best effort: the driver raises whatever ended the connection
             log.info("control_not_told", type=message.type, error=repr(error))
             return False
         return True

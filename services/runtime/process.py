@@ -43,7 +43,11 @@ async def serve_ops(
 ) -> None:
     """Serve the operators' three paths until `stopping` is set."""
     app = Starlette(routes=list(ops_routes(health, registry)))
-    server = HttpServer(uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False, lifespan="off"))
+    server = HttpServer(
+        uvicorn.Config(
+            app, host=host, port=port, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2
+        )
+    )
     serving = asyncio.create_task(server.serve())
     stopped = asyncio.create_task(stopping.wait())
     await asyncio.wait((serving, stopped), return_when=asyncio.FIRST_COMPLETED)

@@ -15,7 +15,7 @@ from aiormq.abc import DeliveredMessage
 from aiormq.channel import Channel
 from pamqp import commands
 
-from services.runtime.broker import BROKER_ERRORS, PERSISTENT, properties_of
+from services.runtime.broker import BROKER_ERRORS, OPENING_SECONDS, PERSISTENT, properties_of
 
 REPLY_TO: Final = "amq.rabbitmq.reply-to"
 
@@ -70,7 +70,7 @@ class Rpc:
         Raises:
             aiormq.exceptions.AMQPError: the channel is closed already.
         """
-        await self._channel.basic_consume(REPLY_TO, self._on_reply, no_ack=True)
+        await self._channel.basic_consume(REPLY_TO, self._on_reply, no_ack=True, timeout=OPENING_SECONDS)
         self._channel.closing.add_done_callback(lambda _: self._lose())
         self._writer = asyncio.create_task(self._write())
 

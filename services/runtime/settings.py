@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas import routes
+from services.runtime.observe import STALE_SECONDS
 
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -15,6 +17,13 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 
 def _in_capitals(value: Any) -> Any:  # Any: whatever the environment holds
     return value.upper() if isinstance(value, str) else value
+
+
+def _checked_amqp_url(value: str) -> str:
+    address = urlsplit(value)
+    if address.scheme not in ("amqp", "amqps") or not address.hostname:
+        raise ValueError("the broker's URL is amqp://user:password@host:port/vhost, or amqps://")
+    return value
 
 
 class ServiceSettings(BaseSettings):
@@ -31,11 +40,11 @@ class ServiceSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="GATEHOUSE_", frozen=True, extra="ignore")
 
-    amqp_url: str
+    amqp_url: Annotated[str, AfterValidator(_checked_amqp_url)]
     shards: Annotated[int, AfterValidator(routes.check_shards)] = routes.DEFAULT_SHARDS
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_in_capitals)] = "INFO"
     ops_host: str = "127.0.0.1"
     ops_port: Port = 9100
     drain_seconds: Seconds = 10
     broker_timeout_seconds: Seconds = 10
-    heartbeat_seconds: Seconds = 5
+    heartbeat_seconds: Annotated[float, Field(gt=0, le=STALE_SECONDS / 2)] = 5

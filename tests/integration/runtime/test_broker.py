@@ -134,6 +134,31 @@ async def test_a_lost_connection_is_served_again_by_a_fresh_one(amqp_url):
     assert served[0] is not served[1]
 
 
+async def test_what_is_served_ends_with_its_connection_though_it_waits_for_something_else(amqp_url, management):
+    stopping = asyncio.Event()
+    ended = []
+
+    async def serve(_):
+        if ended:
+            stopping.set()
+            return
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(1)
+
+    async def cut():
+        for connection in management.connections():
+            management.close_connection(connection["name"])
+        return ended
+
+    kept = asyncio.create_task(
+        keep_connected(amqp_url, "test", serve, stopping=stopping, timeout_seconds=10),
+    )
+    await eventually(cut, 30)
+    await asyncio.wait_for(kept, 30)
+
+
 async def test_a_bug_in_what_is_served_does_not_end_the_loop(amqp_url):
     stopping = asyncio.Event()
     attempts = []

@@ -57,6 +57,30 @@ async def test_telling_without_a_broker_is_a_plain_no():
     assert not await plane.tell(GateGone(gate="g1"))
 
 
+@pytest.mark.parametrize("error", [asyncio.CancelledError(), Exception("EOF"), ConnectionError("gone")])
+async def test_a_connection_that_dies_under_a_word_is_a_plain_no_and_ends_nobody(monkeypatch, error):
+    plane = ControlPlane("amqp://127.0.0.1:9/", "alone", deaf, timeout_seconds=1)
+
+    async def dies(*_, **__):
+        raise error
+
+    monkeypatch.setattr(plane.broker, "publish", dies)
+    assert not await plane.tell(GateGone(gate="g1"))
+
+
+async def test_being_cancelled_while_telling_is_being_cancelled(monkeypatch):
+    plane = ControlPlane("amqp://127.0.0.1:9/", "alone", deaf, timeout_seconds=30)
+
+    async def hangs(*_, **__):
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(plane.broker, "publish", hangs)
+    telling = asyncio.create_task(plane.tell(GateGone(gate="g1")))
+    asyncio.get_running_loop().call_later(0.05, telling.cancel)
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(telling, 10)
+
+
 async def test_starting_without_a_broker_ends_when_the_process_stops():
     plane = ControlPlane("amqp://127.0.0.1:9/", "alone", deaf, timeout_seconds=1)
     stopping = asyncio.Event()
