@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Iterable
+from contextlib import suppress
 from random import uniform
 from secrets import token_hex, token_urlsafe
 from typing import Any, Final, assert_never
@@ -23,22 +24,28 @@ from schemas.signals import ServiceSignal
 from services.gateway.commands import Commands
 from services.gateway.connection import Connection, Socket
 from services.gateway.deadlines import Deadlines
+from services.gateway.detaches import Detaches, Gone
 from services.gateway.feed import FeedLimits
 from services.gateway.hub import Hub
 from services.gateway.metrics import Metrics
 from services.gateway.queries import Queries
 from services.gateway.recent_writes import RecentWrites
 from services.gateway.ring import Numbered
-from services.gateway.session import Ask, Effect, Ended, Fill, Replay, Session, Write
+from services.gateway.session import Ask, Effect, Ended, Fill, Replay, Session, Stage, Write
 from services.gateway.settings import GatewaySettings
 from services.gateway.tokens import Verifier
 from services.gateway.wire import text_frame
 from services.runtime.broker import wait_or
+from services.runtime.rpc import Rpc
 
 log = structlog.get_logger()
 
 TICK_SECONDS: Final = 0.25
 SWEEP_SECONDS: Final = 1.0
+DETACHES_AT_ONCE: Final = 1_000
+DETACH_KEEP_SECONDS: Final = 30.0
+"""Longer than a dead link can look alive (three heartbeats)."""
+DETACHES_LIMIT: Final = 100_000
 DRAIN_STEP_SECONDS: Final = 0.05
 RETURN_SECONDS: Final = (0.5, 5.0)
 HOLE_TRIES: Final = 3
@@ -72,6 +79,7 @@ class Gate:
         )
         self.queries = Queries(timeout_seconds=settings.query_seconds, hole_seconds=settings.hole_seconds)
         self.connections: dict[ClientId, Connection] = {}
+        self._detaches = Detaches(limit=DETACHES_LIMIT, keep_seconds=DETACH_KEEP_SECONDS)
         self.draining = False
         self._deadlines: Deadlines[Connection] = Deadlines()
         self._replays = asyncio.Semaphore(settings.replays_at_once)
@@ -111,10 +119,26 @@ class Gate:
         if now >= self._sweep_due:
             self._sweep_due = now + SWEEP_SECONDS
             self.commands.sweep()
+            self._detaches.sweep(now)
+            self._post_detaches()
             self.hub.ask_again()
             self.metrics.sessions.set(self.hub.session_count)
             self.metrics.gaps.set(self.hub.gaps)
         self.carry_out()
+
+    # The link that publishes.
+
+    def link_up(self, rpc: Rpc) -> None:
+        """The broker is there: what lost its link goes out again, attaches before detaches."""
+        self.commands.link_up(rpc)
+        self.queries.link_up(rpc)
+        self._post_detaches()
+
+    def link_down(self) -> None:
+        """The broker is away."""
+        self.commands.link_down()
+        self.queries.link_down()
+        self._detaches.link_down()
 
     # Connections.
 
@@ -172,9 +196,13 @@ class Gate:
         return (connection, found[1]) if found is not None and connection is not None else None
 
     def receive_attached(self, answer: AttachAnswer) -> None:
-        """A room answered one of our questions, through our own queue."""
-        self.commands.take(self.gate_id, answer.room, answer.command_id)
+        """A room answered one of our questions, through our own queue. Whom it took though the client has gone
+        meanwhile is taken back."""
+        pending = self.commands.take(self.gate_id, answer.room, answer.command_id)
         self.hub.receive_attached(answer)
+        if pending is not None and isinstance(pending.command, Attach):
+            refused = {one.session.client for one in answer.refused}
+            self._take_back(answer.room, [one for one in pending.command.sessions if one.client not in refused])
 
     def carry_out(self) -> None:
         """Do what the hub decided, until nothing is left to do."""
@@ -226,6 +254,8 @@ class Gate:
         self.metrics.push_bytes.inc(len(write.data) * len(write.outlets))
 
     def _ask(self, ask: Ask) -> None:
+        for session in ask.sessions:
+            self._detaches.drop(_gone(session))
         command = Attach(
             room=ask.room,
             actor=UserId(self.gate_id),
@@ -251,19 +281,38 @@ class Gate:
         self.carry_out()
 
     async def _replay(self, replay: Replay) -> None:
-        async with self._replays:
-            events = await self._missing(replay.session.room, replay.epoch, replay.after, replay.through)
+        """Waiting for a turn and fetching share one bound: without history, attaches are answered all the same."""
+        events = None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.settings.replay_seconds), self._replays:
+                if replay.session.stage is not Stage.REPLAYING:
+                    return
+                events = await self._missing(replay.session.room, replay.epoch, replay.after, replay.through)
         self.hub.receive_replay(replay.session, events)
         self.carry_out()
 
     async def _missing(self, room: RoomId, epoch: Epoch, after: int, through: int) -> list[Numbered] | None:
         return await self.queries.missing(room, epoch, after, through, bytes_limit=self.settings.resume_bytes)
 
+    def _take_back(self, room: RoomId, taken: Iterable[SessionOfRoom]) -> None:
+        for one in taken:
+            if not self.hub.has(room, one.client):
+                self._detaches.add(Gone(room, one.client, one.user))
+        self._post_detaches()
+
     def _tell_detached(self, session: Session) -> None:
-        gone = SessionOfRoom(client=session.client, user=session.user)
-        self.commands.post(
-            Detach(room=session.room, actor=UserId(self.gate_id), command_id=self.new_command_id(), sessions=(gone,))
-        )
+        self._detaches.add(_gone(session))
+        self._post_detaches()
+
+    def _post_detaches(self) -> None:
+        for gone in self._detaches.to_post(DETACHES_AT_ONCE):
+            if not self.commands.post(self._detach_command(gone)):
+                break
+            self._detaches.posted(gone, self.clock())
+
+    def _detach_command(self, gone: Gone) -> Detach:
+        session = SessionOfRoom(client=gone.client, user=gone.user)
+        return Detach(room=gone.room, actor=UserId(self.gate_id), command_id=self.new_command_id(), sessions=(session,))
 
 
 class _HubAsker:
@@ -280,6 +329,10 @@ class _HubAsker:
 
     def encode_accepted(self, accepted: Accepted) -> bytes:
         raise AssertionError(f"an attach is never accepted by an event: {accepted.command_id}")
+
+
+def _gone(session: Session) -> Gone:
+    return Gone(session.room, session.client, session.user)
 
 
 def _return_seconds() -> float:

@@ -52,6 +52,11 @@ class Hub:
         feed = self._touch(room)
         return feed.detach(client) if feed is not None else None
 
+    def has(self, room: RoomId, client: ClientId) -> bool:
+        """Whether the client has, or awaits, a session in the room."""
+        feed = self._feeds.get(room)
+        return feed is not None and client in feed.sessions
+
     def receive_event(self, room: RoomId, event: LiveEvent) -> bool:
         """A numbered event; False when the room is not followed here (its own answer, if any, is the caller's)."""
         feed = self._touch(room)

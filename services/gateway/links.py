@@ -60,15 +60,13 @@ class Publisher:
     def _link_up(self, rpc: Rpc, confirming: Channel) -> None:
         self._confirming = confirming
         self._up.set()
-        self._gate.commands.link_up(rpc)
-        self._gate.queries.link_up(rpc)
+        self._gate.link_up(rpc)
 
     def _link_down(self) -> None:
         self._confirming = None
         self._up.clear()
         self._health.fail(HEALTH_PART)
-        self._gate.commands.link_down()
-        self._gate.queries.link_down()
+        self._gate.link_down()
         self._gate.announce_service(available=False)
 
     async def _beat(self, *channels: Channel) -> None:

@@ -26,6 +26,7 @@ class GatewaySettings(ServiceSettings):
         ping_seconds, pong_seconds: the heartbeat.
         close_seconds: how long a client may take to answer a close before the socket is cut.
         command_seconds, query_seconds, hole_seconds: bounds of one answer.
+        replay_seconds: how long an `attach` with a position may wait for its replay before it is reset.
         frame_bytes: a larger frame is answered `too_large`; one above `frame_discard_bytes` costs the connection.
         probe_seconds: after so long without a delivery the gate sends one to itself through the fan-out.
         write_buffer_bytes: a connection with more than this unsent, and more to come, is too slow.
@@ -45,6 +46,7 @@ class GatewaySettings(ServiceSettings):
     command_seconds: Seconds = 15
     query_seconds: Seconds = 10
     hole_seconds: Seconds = 5
+    replay_seconds: Seconds = 10
     probe_seconds: Seconds = 60
 
     frame_bytes: Annotated[int, Field(ge=1024, le=limits.FRAME_BYTES)] = limits.FRAME_BYTES

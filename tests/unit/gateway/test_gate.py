@@ -1,0 +1,188 @@
+"""The gate on a link that only remembers: what rooms are told of sessions, and how long a client waits for history."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from schemas.commands import COMMAND, Command, Detach, Position
+from schemas.errors import Code
+from schemas.events import MemberBanned, MemberLeft, MessageDeleted
+from schemas.ids import ClientId, UserId
+from schemas.queries import PageAnswer
+from services.gateway.gate import Gate
+from services.gateway.queries import Queries
+from services.gateway.session import Session, Stage
+from services.gateway.settings import GatewaySettings
+from services.runtime.rpc import Call, TooManyInFlight
+from tests.bed.waiting import eventually
+from tests.unit.gateway.rooms import EPOCH, ROOM, Wall, attach_answer
+
+
+class Link:
+    """What the gate published on it; `full` refuses more."""
+
+    def __init__(self) -> None:
+        self.commands: list[Command] = []
+        self.full = False
+
+    def send(self, exchange: str, key: str, body: bytes, **_: Any) -> Call:
+        self.post(exchange, key, body)
+        return Call(str(len(self.commands)), asyncio.get_running_loop().create_future())
+
+    def post(self, _exchange: str, _key: str, body: bytes, **_: Any) -> None:
+        if self.full:
+            raise TooManyInFlight("full")
+        self.commands.append(COMMAND.validate_json(body))
+
+    def forget(self, call: Call) -> None:
+        pass
+
+    @property
+    def detached(self) -> list[str]:
+        return [one.user for command in self.commands if isinstance(command, Detach) for one in command.sessions]
+
+
+class Client(Wall):
+    def forget(self, session: Session) -> None:
+        pass
+
+
+def make_gate(**overrides: Any) -> Gate:
+    known = {"amqp_url": "amqp://nowhere", "jwt_secret": "unit-tests-secret-0123456789abcdef", "_env_file": None}
+    return Gate(GatewaySettings(**{**known, **overrides}))
+
+
+def session(name: str, *, position: Position | None = None) -> Session:
+    return Session(ROOM, ClientId(f"g/{name}"), UserId(name), Client(), frame_id=1, position=position)
+
+
+def attach(gate: Gate, link: Link, name: str, *, at: int = 4, position: Position | None = None) -> Session:
+    made = session(name, position=position)
+    gate.attach(made)
+    gate.receive_attached(attach_answer(link.commands[-1].command_id, at))
+    return made
+
+
+async def test_a_detach_that_could_not_be_sent_is_sent_when_the_broker_is_back() -> None:
+    gate, link = make_gate(), Link()
+    gate.link_up(link)
+    ann = attach(gate, link, "ann")
+    gate.link_down()
+    gate.detach([ann])
+    again = Link()
+    gate.link_up(again)
+    assert again.detached == ["ann"]
+
+
+async def test_a_detach_that_found_the_link_full_is_sent_at_the_next_tick() -> None:
+    gate, link = make_gate(), Link()
+    gate.link_up(link)
+    ann = attach(gate, link, "ann")
+    link.full = True
+    gate.detach([ann])
+    link.full = False
+    assert link.detached == []
+    gate.tick()
+    assert link.detached == ["ann"]
+
+
+async def test_a_client_that_came_back_is_not_detached_by_what_was_kept() -> None:
+    gate, link = make_gate(), Link()
+    gate.link_up(link)
+    ann = attach(gate, link, "ann")
+    gate.detach([ann])
+    attach(gate, link, "ann")
+    gate.link_down()
+    again = Link()
+    gate.link_up(again)
+    assert again.commands == []
+
+
+async def test_a_session_the_room_took_after_its_client_went_is_taken_back() -> None:
+    gate, link = make_gate(), Link()
+    gate.link_up(link)
+    ann, bob, cat = session("ann"), session("bob"), session("cat")
+    asked = []
+    for one in (ann, bob, cat):
+        gate.attach(one)
+        asked.append(link.commands[-1])
+    gate.detach([ann, cat])
+    link.commands.clear()
+    for command, refused in zip(asked, (None, None, {"cat": Code.NOT_A_MEMBER}), strict=True):
+        gate.receive_attached(attach_answer(command.command_id, 4, refused=refused))
+    assert link.detached == ["ann"]
+
+
+class History:
+    """Answers None, when it is let go; remembers behind which seq it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+        self.goes = asyncio.Event()
+
+    async def missing(self, _room: str, _epoch: str, after: int, _through: int, *, bytes_limit: int) -> None:
+        assert bytes_limit > 0
+        self.asked.append(after)
+        await self.goes.wait()
+
+
+@pytest.fixture
+async def start() -> AsyncIterator[Callable[..., Awaitable[tuple[Gate, Link, History]]]]:
+    """Start a gate whose history does not answer by itself."""
+    stopping = asyncio.Event()
+    tasks: list[asyncio.Task[None]] = []
+
+    async def begin(**overrides: Any) -> tuple[Gate, Link, History]:
+        gate, link, history = make_gate(**overrides), Link(), History()
+        gate.link_up(link)
+        gate.queries = history
+        tasks.append(asyncio.create_task(gate.run(stopping)))
+        await eventually(lambda: gate._group is not None, 20, "the gate runs")
+        return gate, link, history
+
+    yield begin
+    stopping.set()
+    await asyncio.gather(*tasks)
+
+
+async def test_attaches_that_wait_their_turn_for_a_dead_history_are_reset_in_bounded_time(start) -> None:
+    gate, link, _ = await start(replays_at_once=1, replay_seconds=0.2)
+    waiting = [attach(gate, link, name, position=Position(epoch=EPOCH, seq=1)) for name in ("ann", "bob", "cat")]
+    await eventually(lambda: all(one.stage is Stage.LIVE for one in waiting), 20, "every attach is answered")
+    assert [[frame["type"] for frame in one.outlet.frames] for one in waiting] == [["reset", "attached"]] * 3
+
+
+async def test_history_is_not_asked_for_a_session_that_ended_while_it_waited_its_turn(start) -> None:
+    gate, link, history = await start(replays_at_once=1, replay_seconds=30)
+    waiting = [
+        attach(gate, link, name, position=Position(epoch=EPOCH, seq=number))
+        for number, name in enumerate(("ann", "bob", "cat"))
+    ]
+    await eventually(lambda: history.asked, 20, "history is asked")
+    gate.detach([waiting[1]])
+    history.goes.set()
+    await eventually(lambda: waiting[2].stage is Stage.LIVE, 20, "the last attach is answered")
+    assert history.asked == [0, 2]
+
+
+async def test_expulsions_are_read_off_the_events_of_a_gap() -> None:
+    common = {"room": ROOM, "epoch": EPOCH, "at": "2026-11-20T00:00:00Z", "actor": "ann", "command_id": "c"}
+    events = (
+        MemberLeft(**common, seq=1, user="bob", reason="kicked"),
+        MemberBanned(**common, seq=2, user="cat"),
+        MessageDeleted(**common, seq=3, target=1),
+    )
+    page = PageAnswer(room=ROOM, epoch=EPOCH, head=3, events=events)
+
+    class Answering:
+        async def call(self, *_: Any, **__: Any) -> bytes:
+            return page.to_json()
+
+    queries = Queries(timeout_seconds=1, hole_seconds=1)
+    queries.link_up(Answering())
+    found = await queries.missing(ROOM, EPOCH, 0, 3, bytes_limit=10_000)
+    assert [one.expel for one in found] == ["bob", "cat", None]
