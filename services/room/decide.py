@@ -33,7 +33,7 @@ from schemas.roles import LeaveReason, Role, Visibility
 from schemas.signals import TypingSignal
 from schemas.state import InviteState
 from services.room.model import Room, epoch_at, message_id_at, next_moment
-from services.room.roles import may, may_do_to
+from services.room.roles import may, may_do_to, may_send
 
 TYPING_SECONDS: Final = 6.0
 
@@ -203,6 +203,8 @@ def _send(room: Room, command: Send, now: datetime) -> Decision:
     role = _voice(room, command, now)
     if isinstance(role, Refusal):
         return role
+    if not may_send(role, command.kind):
+        return Refusal(Code.NOT_ALLOWED, f"only a moderator sends messages of kind {command.kind}")
     if command.reply_to is not None and not 0 < command.reply_to <= room.seq:
         return Refusal(Code.MESSAGE_NOT_FOUND)
     if any(user not in room.members for user in command.mentions):

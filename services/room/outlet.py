@@ -29,7 +29,8 @@ class Outlet:
         self._timeout_seconds = timeout_seconds
 
     async def send(self, effects: Iterable[FanOut | Reply]) -> None:
-        """Hand effects to the connection, which bounds what it has not written yet.
+        """Hand effects to the connection, without waiting until they are written. What may wait there is bounded by
+        the prefetch of the shards: a delivery in progress makes a bounded number of effects.
 
         Raises:
             AMQPError, TimeoutError, RuntimeError: the channel is gone, or the broker takes nothing (an alarm).

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from schemas.roles import Role
+from schemas.roles import MessageKind, Role
 
 STANDING: Final = {Role.OWNER: 5, Role.ADMIN: 4, Role.MODERATOR: 3, Role.MEMBER: 2, Role.READER: 1}
 
@@ -34,9 +34,16 @@ LEAST: Final = {
     "mark_read": Role.READER,
     "mark_delivered": Role.READER,
     "set_status": Role.READER,
-    "attach": Role.READER,
 }
-"""The lowest role that may use a verb. `create`, `join` and `detach` are for those who are no members (any longer)."""
+"""The lowest role that may use a verb. `create` and `join` are for those who are no members; `attach` and `detach` come
+from a gate, which has no role."""
+
+LEAST_TO_SEND: Final = {
+    MessageKind.SYSTEM: Role.MODERATOR,
+    MessageKind.TEXT: Role.MEMBER,
+    MessageKind.MEDIA: Role.MEMBER,
+}
+"""The lowest role that may send a kind of message: `system` speaks for the room."""
 
 ONLY_OVER_LOWER: Final = frozenset({"kick", "ban", "mute", "unmute", "set_role"})
 """Verbs that act on another member, and only on one of a lower role."""
@@ -45,6 +52,11 @@ ONLY_OVER_LOWER: Final = frozenset({"kick", "ban", "mute", "unmute", "set_role"}
 def may(role: Role, verb: str) -> bool:
     """A member of this role may use the verb at all."""
     return STANDING[role] >= STANDING[LEAST[verb]]
+
+
+def may_send(role: Role, kind: MessageKind) -> bool:
+    """A member of this role may send a message of the kind."""
+    return STANDING[role] >= STANDING[LEAST_TO_SEND[kind]]
 
 
 def may_do_to(role: Role, verb: str, target: Role) -> bool:

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from schemas import limits
-from services.runtime.settings import Seconds, ServiceSettings
+from services.runtime.settings import Port, Seconds, ServiceSettings
 
 
 class RoomSettings(ServiceSettings):
@@ -22,7 +22,7 @@ class RoomSettings(ServiceSettings):
         rooms_limit: rooms in memory, over all shards; only idle ones are dropped.
     """
 
-    ops_port: Annotated[int, Field(ge=0, le=65535)] = 9101
+    ops_port: Port = 9101
     prefetch: Annotated[int, Field(ge=1, le=limits.RECENT_COMMANDS)] = 256
     snapshot_seconds: Seconds = 10
     roster_seconds: Seconds = 10

@@ -6,7 +6,7 @@ import pytest
 
 from schemas.errors import Code
 from schemas.events import MemberJoined, MemberLeft, MessagePosted, RoomClosed, RoomCreated
-from schemas.roles import LeaveReason, Role
+from schemas.roles import LeaveReason, MessageKind, Role
 from services.room.decide import Admission, Dismissal, Refusal, Signalled, decide
 from services.room.model import TICK, evolve
 from tests.unit.room.given import EVERYONE, NOW, START, command, created, event, room, room_after
@@ -270,6 +270,15 @@ class TestSend:
         same = {"text", "kind", "metadata", "reply_to", "mentions", "actor", "command_id", "room"}
         assert decision.model_dump(include=same) == wish.model_dump(include=same)
         assert (decision.seq, decision.at) == (2, NOW)
+
+    @pytest.mark.parametrize("actor", ["olga", "adam", "mona"])
+    def test_moderators_and_above_speak_for_the_room(self, actor):
+        decision = decide(room(), command("send", actor, text="maintenance at noon", kind="system"), NOW)
+        assert isinstance(decision, MessagePosted)
+        assert decision.kind is MessageKind.SYSTEM
+
+    def test_a_member_does_not_speak_for_the_room(self):
+        assert refused(room(), command("send", "mia", text="maintenance at noon", kind="system")) is Code.NOT_ALLOWED
 
     def test_a_reader_only_reads(self):
         assert refused(room(), command("send", "rita", text="hi")) is Code.NOT_ALLOWED

@@ -3,16 +3,16 @@
 import pytest
 
 from schemas.commands import COMMANDS
-from schemas.roles import Role
-from services.room.roles import LEAST, ONLY_OVER_LOWER, may, may_do_to
+from schemas.roles import MessageKind, Role
+from services.room.roles import LEAST, LEAST_TO_SEND, ONLY_OVER_LOWER, may, may_do_to
 
 DOWNWARDS = [Role.OWNER, Role.ADMIN, Role.MODERATOR, Role.MEMBER, Role.READER]
-FOR_OUTSIDERS = {"create", "join", "detach"}
+WITHOUT_A_ROLE = {"create", "join", "attach", "detach"}
 
 
-def test_every_verb_of_the_contract_is_in_the_table_or_for_outsiders():
-    assert set(LEAST) | FOR_OUTSIDERS == set(COMMANDS)
-    assert not set(LEAST) & FOR_OUTSIDERS
+def test_every_verb_of_the_contract_is_in_the_table_or_needs_no_role():
+    assert set(LEAST) | WITHOUT_A_ROLE == set(COMMANDS)
+    assert not set(LEAST) & WITHOUT_A_ROLE
     assert set(LEAST) >= ONLY_OVER_LOWER
 
 
@@ -22,6 +22,10 @@ def test_every_verb_of_the_contract_is_in_the_table_or_for_outsiders():
 )
 def test_a_verb_is_for_a_role_and_all_above_it(verb, allowed):
     assert [may(role, verb) for role in DOWNWARDS] == [True] * allowed + [False] * (5 - allowed)
+
+
+def test_every_kind_of_message_has_a_lowest_role():
+    assert set(LEAST_TO_SEND) == set(MessageKind)
 
 
 @pytest.mark.parametrize("verb", sorted(ONLY_OVER_LOWER))
