@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from infra.local import PackagesUnavailable, StackBusy, StackSettings, StartFailed, down, run_foreground, up
+from infra.local import NoFreePort, PackagesUnavailable, StackBusy, StackSettings, StartFailed, down, run_foreground, up
 
 
 def main() -> int:
@@ -13,7 +13,7 @@ def main() -> int:
     )
     try:
         _perform(arguments.deed, settings)
-    except (PackagesUnavailable, StackBusy, StartFailed) as problem:
+    except (NoFreePort, PackagesUnavailable, StackBusy, StartFailed) as problem:
         print(f"gatehouse: {problem}", file=sys.stderr)
         return 1
     return 0

@@ -20,10 +20,13 @@ class Credentials(BaseModel, frozen=True):
 
 
 def kept_credentials(folder: Path) -> Credentials:
+    """The folder's secrets, made when there are none. A crash leaves either none or all of them."""
     file = folder / "credentials.json"
     if file.exists():
         return Credentials.model_validate_json(file.read_text())
     made = Credentials()
-    file.touch(mode=0o600)
-    file.write_text(made.model_dump_json(indent=2))
+    fresh = file.with_suffix(".new")
+    fresh.touch(mode=0o600)
+    fresh.write_text(made.model_dump_json(indent=2))
+    fresh.replace(file)
     return made

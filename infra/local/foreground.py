@@ -4,16 +4,19 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import FrameType
 
 import jwt
 
 from infra.local.endpoints import Endpoints
-from infra.local.ledger import read_ledger
+from infra.local.ledger import StackBusy, read_ledger
+from infra.local.ports import NoFreePort
 from infra.local.settings import StackSettings
 from infra.local.stack import StartFailed, StartGivenUp, down, up
+from infra.packages import PackagesUnavailable
 
 DEMO_USERS = ("alice", "bob", "charlie")
 TOKEN_DAYS = 30
@@ -22,19 +25,26 @@ WATCH_SECONDS = 0.5
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 30.0
 
 
+class _TakenDown(Exception):
+    """Another launcher has taken the stack down: what may run in the folder from now on is not ours."""
+
+
 def run_foreground(settings: StackSettings) -> None:
-    """Bring the stack up, stay until SIGINT or SIGTERM, take it down. Raises what `up` raises when that fails."""
-    with _stop_signals() as stop:
+    """Bring the stack up, stay until SIGINT or SIGTERM, take it down. Raises what `up` raises when that fails.
+
+    Ends as well, and stops nothing, when the stack is taken down from elsewhere.
+    """
+    with _stop_signals() as stop, ExitStack() as leaving:
+        leaving.callback(_stop_all, settings.folder)
         try:
             _say("starting the stack; logs are in", settings.folder / "logs")
             _say(greeting(up(settings, stop.is_set)))
             _watch(settings, stop)
         except StartGivenUp:
-            pass
-        finally:
-            _say("stopping")
-            down(settings.folder)
-            _say("all stopped")
+            return
+        except _TakenDown:
+            leaving.pop_all()
+            _say("the stack has been taken down from elsewhere (make down): nothing left to watch")
 
 
 def demo_token(secret: str, user: str) -> str:
@@ -63,7 +73,7 @@ Ctrl-C stops everything.
 def _watch(settings: StackSettings, stop: threading.Event) -> None:
     pause_seconds = FIRST_PAUSE_SECONDS
     while not stop.wait(WATCH_SECONDS):
-        dead = read_ledger(settings.folder).dead()
+        dead = _dead(settings.folder)
         if not dead:
             pause_seconds = FIRST_PAUSE_SECONDS
             continue
@@ -73,15 +83,32 @@ def _watch(settings: StackSettings, stop: threading.Event) -> None:
             pause_seconds = min(2 * pause_seconds, LONGEST_PAUSE_SECONDS)
 
 
+def _dead(folder: Path) -> list[str]:
+    """The names of what should run and does not. Raises _TakenDown when nothing should."""
+    ledger = read_ledger(folder)
+    if not ledger.processes:
+        raise _TakenDown
+    return ledger.dead()
+
+
 def _started_again(settings: StackSettings, stop: threading.Event) -> bool:
     began = time.monotonic()
     try:
-        up(settings, stop.is_set)
-    except StartFailed as failure:
-        _say(str(failure))
+        # What looked like a death may have been the beginning of a `down`, which must not be undone.
+        up(settings, lambda: stop.is_set() or not read_ledger(settings.folder).processes)
+    except (StartFailed, StackBusy, NoFreePort, PackagesUnavailable) as problem:
+        _say(str(problem))
+        return False
+    except StartGivenUp:
         return False
     _say(f"ready again after {time.monotonic() - began:.1f} seconds")
     return True
+
+
+def _stop_all(folder: Path) -> None:
+    _say("stopping")
+    down(folder)
+    _say("all stopped")
 
 
 @contextmanager

@@ -38,10 +38,12 @@ class StartGivenUp(Exception):
 def up(settings: StackSettings, given_up: Callable[[], bool] = lambda: False) -> Endpoints:
     """Bring the stack to what `settings` ask for and return when all of it is ready; writes endpoints.env.
 
-    Raises StartFailed (what was started stays up, to be looked at or taken down), StackBusy, PackagesUnavailable,
-    and StartGivenUp soon after `given_up` says so.
+    Raises StartFailed (what was started stays up, to be looked at or taken down), StackBusy, NoFreePort,
+    PackagesUnavailable, and StartGivenUp soon after `given_up` says so.
     """
     with alone(settings.folder):
+        if given_up():
+            raise StartGivenUp
         launch = _Launch(settings, read_ledger(settings.folder), kept_credentials(settings.folder), given_up)
         try:
             return launch.up()

@@ -11,6 +11,8 @@ import pytest
 
 from infra.local import StackSettings, StartFailed, down, read_endpoints, up
 from infra.local.handshake import broker_answers
+from infra.local.ledger import alone, drop_ledger, read_ledger
+from infra.local.stack import StartGivenUp
 from infra.local.store import store_answers
 from infra.local.workers import PROJECT
 from infra.process import is_alive, kill_process, last_lines, start_process
@@ -159,6 +161,35 @@ async def test_the_foreground_restarts_what_dies_and_stops_all_on_ctrl_c(setting
     assert "all stopped" in last_lines(log)
     assert read_endpoints(settings.folder) is None
     assert "alice" in log.read_text()
+
+
+async def test_a_stack_taken_down_from_elsewhere_ends_the_foreground(settings, foreground):
+    process, log = foreground
+    await eventually(lambda: "Gatehouse is ready" in last_lines(log), within_seconds=20)
+    assert len(down(settings.folder)) == 3
+    await eventually(lambda: not is_alive(process), within_seconds=30)
+    assert "taken down from elsewhere" in last_lines(log)
+    assert "Traceback" not in last_lines(log)
+
+
+async def test_a_down_in_progress_is_not_undone_by_the_foreground(settings, foreground):
+    process, log = foreground
+    await eventually(lambda: "Gatehouse is ready" in last_lines(log), within_seconds=20)
+    with alone(settings.folder):
+        for each in read_ledger(settings.folder).processes.values():
+            kill_process(each)
+        await eventually(lambda: "died; starting again" in last_lines(log), within_seconds=20)
+        drop_ledger(settings.folder)
+    await eventually(lambda: not is_alive(process), within_seconds=30)
+    assert "taken down from elsewhere" in last_lines(log)
+    assert "ready again" not in last_lines(log)
+    assert read_ledger(settings.folder).processes == {}
+
+
+def test_a_start_nobody_wants_any_more_starts_nothing(settings):
+    with pytest.raises(StartGivenUp):
+        up(settings, lambda: True)
+    assert read_ledger(settings.folder).processes == {}
 
 
 async def test_ctrl_c_while_starting_stops_what_had_started(settings, foreground):
