@@ -15,6 +15,7 @@ SIZES := --gates $(GATES) --rooms $(ROOMS) --histories $(HISTORIES)
 
 help: ## List the targets.
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@echo "A Docker engine that test or images had to start keeps running: $(BIN)/python -m infra.engine stop"
 
 venv: $(STAMP) ## Set up .venv with everything pinned in requirements/dev.txt.
 
@@ -36,7 +37,7 @@ up: venv ## The same in the background; called again it starts what is missing. 
 down: venv ## Stop what `make up` started. Data and logs stay in .run/
 	@$(BIN)/python -m infra.local down
 
-test: venv ## The whole suite, on containers where a Docker engine can be had, else on local processes.
+test: venv ## The whole suite, on containers where a Docker engine can be had, else on local processes. TESTS= a part.
 	@bed=$$($(BIN)/python -m infra.testbed) && GATEHOUSE_TEST_BED=$$bed $(BIN)/pytest $(TESTS)
 
 check: venv ## Format, lint, types, import rules, generated documents. Never writes.

@@ -1,6 +1,7 @@
 """`python -m infra.testbed`: what the tests run on, `containers` or `local`; why, on standard error.
 
-Does whatever it takes to have containers (an engine, images); GATEHOUSE_TEST_BED decides without trying.
+Does whatever it takes to have containers (an engine, images); GATEHOUSE_TEST_BED decides without trying. On either bed
+it sees to the programs that the tests of the page want.
 """
 
 import os
@@ -10,6 +11,8 @@ from enum import StrEnum
 from infra.engine import EngineUnavailable, engine_answers, ensure_engine
 from infra.images import ImageUnavailable, ensure_image, present_image
 from infra.local.workers import PROJECT
+from infra.packages import PackagesUnavailable
+from infra.programs import BROWSER, NODE, ensure_program
 
 VARIABLE = "GATEHOUSE_TEST_BED"
 NEEDED = ("rabbitmq", "store", "gatehouse")
@@ -42,7 +45,17 @@ def made_bed() -> Bed:
     return Bed.CONTAINERS
 
 
+def provide_programs() -> None:
+    """What the tests of the page want; what cannot be had is said, and those tests skip."""
+    for program in (BROWSER, NODE):
+        try:
+            ensure_program(program, PROJECT / ".run" / "logs" / "packages.log")
+        except PackagesUnavailable as problem:
+            _say(f"{problem}; the tests that want {program.commands[0]} are skipped")
+
+
 def main() -> int:
+    provide_programs()
     bed = made_bed()
     _say(f"the tests run on {'containers' if bed is Bed.CONTAINERS else 'local processes'} ({VARIABLE}={bed})")
     sys.stdout.write(f"{bed}\n")

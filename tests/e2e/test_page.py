@@ -1,24 +1,24 @@
-"""The page in a real browser on real gates. Runs only where a browser and its driver are installed already."""
-
-import shutil
+"""The page in a real browser on real gates. `make test` sees to the browser; without one these tests skip."""
 
 import pytest
 
+from infra.programs import BROWSER
 from tests.bed.waiting import eventually
 
-playwright = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+playwright = pytest.importorskip("playwright.async_api", reason="playwright is not installed: make venv")
+CHROMIUM = BROWSER.path()
 
 pytestmark = [
     pytest.mark.broker,
     pytest.mark.store,
     pytest.mark.stack,
     pytest.mark.timeout(240),
-    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
+    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: make test tries to"),
 ]
 
 SEEN_SECONDS = 40.0
 FLAGS = (
+    "--headless",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
