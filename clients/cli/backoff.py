@@ -7,7 +7,7 @@ from typing import Final
 FIRST_SECONDS: Final = 0.25
 LONGEST_SECONDS: Final = 15.0
 STEADY_SECONDS: Final = 5.0
-"""A connection that lived this long ends a row of failures."""
+"""A connection that lived this long after its welcome ends a row of failures."""
 
 FINAL_CODES: Final = range(4500, 5000)
 POLICY_VIOLATION: Final = 1008

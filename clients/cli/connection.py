@@ -8,7 +8,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from time import monotonic
+from time import monotonic, time
 from typing import Any, Final
 from uuid import uuid4
 
@@ -16,6 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 
 from clients.cli.backoff import STEADY_SECONDS, comes_back, delay_seconds
+from clients.cli.endpoints import renewal_seconds
 from clients.cli.failure import Failure
 from clients.cli.wire import Received, read_frame
 from schemas.errors import ERRORS, Code
@@ -181,20 +182,43 @@ async def keep_connected(
     `serve` lets LinkClosed pass. Until the first welcome every gate is tried once; afterwards connections are tried
     again with jittered backoff for up to `give_up_seconds` in a row.
 
+    A link stays known to its gate: half of a token's life before it ends, `make_token` is asked for another.
+
     Raises:
         Failure: a gate said not to come back, or none could be reached.
     """
     rounds = _Rounds(urls, give_up_seconds)
     while True:
-        began = monotonic()
         try:
-            async with open_link(rounds.url, make_token()) as link:
-                rounds.welcomed()
-                return await serve(link)
+            token = make_token()
+            async with open_link(rounds.url, token) as link:
+                rounds.welcomed(monotonic())
+                return await _serve_known(link, serve, token, make_token)
         except (LinkClosed, Unreachable) as problem:
-            trouble = rounds.next_after(problem, began)
+            trouble = rounds.next_after(problem, monotonic())
         on_trouble(trouble)
         await asyncio.sleep(trouble.again_in_seconds)
+
+
+async def _serve_known(
+    link: Link, serve: Callable[[Link], Awaitable[None]], token: str, make_token: Callable[[], str]
+) -> None:
+    renewing = asyncio.create_task(_renew(link, token, make_token))
+    try:
+        await serve(link)
+    finally:
+        renewing.cancel()
+        await asyncio.gather(renewing, return_exceptions=True)
+
+
+async def _renew(link: Link, token: str, make_token: Callable[[], str]) -> None:
+    """Say hello with a new token in time, as long as there is a new one. Raises LinkClosed."""
+    while (seconds := renewal_seconds(token, time())) is not None:
+        await asyncio.sleep(seconds)
+        token, before = make_token(), token
+        if token == before:
+            return
+        await link.send({"type": "hello", "token": token})
 
 
 class _Rounds:
@@ -206,23 +230,26 @@ class _Rounds:
         self._number = 0
         self._failures = 0
         self._ever_welcomed = False
+        self._welcomed_at: float | None = None
         self._down_since: float | None = None
 
     @property
     def url(self) -> str:
         return self._urls[self._number % len(self._urls)]
 
-    def welcomed(self) -> None:
+    def welcomed(self, now: float) -> None:
         self._ever_welcomed = True
+        self._welcomed_at = now
         self._down_since = None
 
-    def next_after(self, problem: LinkClosed | Unreachable, began: float) -> Trouble:
+    def next_after(self, problem: LinkClosed | Unreachable, now: float) -> Trouble:
         """Raises Failure when there is no next time."""
         if isinstance(problem, LinkClosed) and not comes_back(problem.code):
             raise Failure(f"the gate ended the connection: {problem}") from problem
         self._number += 1
-        now = monotonic()
-        self._failures = 1 if now - began >= STEADY_SECONDS else self._failures + 1
+        steady = self._welcomed_at is not None and now - self._welcomed_at >= STEADY_SECONDS
+        self._failures = 1 if steady else self._failures + 1
+        self._welcomed_at = None
         self._check_patience(problem, now)
         asked = problem.retry_after_seconds if isinstance(problem, LinkClosed) else None
         return Trouble(str(problem), delay_seconds(self._failures, random.random(), asked))  # noqa: S311 - jitter

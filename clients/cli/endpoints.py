@@ -13,6 +13,8 @@ from clients.cli.failure import Failure
 
 FILE: Final = Path(".run") / "endpoints.env"
 PROJECT: Final = Path(__file__).resolve().parents[2]
+SOONEST_SECONDS: Final = 1.0
+"""Tokens are not renewed more often, whatever they say and however the clocks differ."""
 
 
 class Endpoints(BaseSettings):
@@ -52,6 +54,18 @@ class Endpoints(BaseSettings):
             raise Failure("no secret to sign a token with: set GATEHOUSE_JWT_SECRET or give --token")
         claims = {"sub": user, "iat": now, "exp": now + timedelta(hours=hours)}
         return jwt.encode(claims, self.jwt_secret, algorithm="HS256")
+
+
+def renewal_seconds(token: str, now: float) -> float | None:
+    """How long to wait before a new token is wanted: half of what this one has left at `now` (Unix seconds).
+
+    None for one that never expires, or that says nothing we can read.
+    """
+    try:
+        expires_at = jwt.decode(token, options={"verify_signature": False, "verify_exp": False}).get("exp")
+    except (jwt.InvalidTokenError, ValueError):
+        return None
+    return max(SOONEST_SECONDS, (expires_at - now) / 2) if isinstance(expires_at, int | float) else None
 
 
 def find_endpoints(folder: Path) -> Endpoints:
