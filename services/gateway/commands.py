@@ -84,11 +84,6 @@ class Commands:
         self._rpc: Rpc | None = None
         self._pending: dict[Key, Pending] = {}
 
-    @property
-    def in_flight(self) -> int:
-        """Commands without an answer."""
-        return len(self._pending)
-
     def link_up(self, rpc: Rpc) -> None:
         """The broker is there: what lost its link is sent once more, flagged as a retry (I2 keeps it harmless)."""
         self._rpc = rpc

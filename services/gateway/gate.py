@@ -21,11 +21,11 @@ from schemas.commands import Session as SessionOfRoom
 from schemas.errors import Code
 from schemas.ids import ClientId, CommandId, Epoch, GateId, RoomId, UserId
 from schemas.signals import ServiceSignal
+from services.gateway.bounds import FeedLimits
 from services.gateway.commands import Commands
 from services.gateway.connection import Connection, Socket
 from services.gateway.deadlines import Deadlines
 from services.gateway.detaches import Detaches, Gone
-from services.gateway.feed import FeedLimits
 from services.gateway.hub import Hub
 from services.gateway.metrics import Metrics
 from services.gateway.queries import Queries
@@ -48,8 +48,8 @@ DETACH_KEEP_SECONDS: Final = 30.0
 DETACHES_LIMIT: Final = 100_000
 DRAIN_STEP_SECONDS: Final = 0.05
 RETURN_SECONDS: Final = (0.5, 5.0)
-HOLE_TRIES: Final = 3
-HOLE_PAUSE_SECONDS: Final = 0.5
+GAP_TRIES: Final = 3
+GAP_PAUSE_SECONDS: Final = 0.5
 
 
 class Gate:
@@ -271,13 +271,13 @@ class Gate:
 
     async def _fill(self, fill: Fill) -> None:
         events = None
-        for number in range(HOLE_TRIES):
+        for number in range(GAP_TRIES):
             events = await self._missing(fill.room, fill.epoch, fill.after, fill.through)
             if events is not None:
                 break
-            await asyncio.sleep(number * HOLE_PAUSE_SECONDS)
+            await asyncio.sleep(number * GAP_PAUSE_SECONDS)
         log.info("gap_filled" if events is not None else "gap_given_up", room=fill.room, through=fill.through)
-        self.hub.receive_hole(fill.room, fill.after, fill.through, events)
+        self.hub.receive_gap(fill.room, fill.after, fill.through, events)
         self.carry_out()
 
     async def _replay(self, replay: Replay) -> None:
@@ -351,6 +351,8 @@ def _feed_limits(settings: GatewaySettings) -> FeedLimits:
         ring_events=settings.ring_events,
         ring_bytes=settings.ring_bytes,
         held_events=settings.held_events,
+        held_bytes=settings.held_bytes,
         resume_events=settings.resume_limit,
-        backlog_frames=settings.backlog_frames,
+        replay_held_events=settings.replay_held_events,
+        replay_held_bytes=settings.replay_held_bytes,
     )

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from schemas.answers import AttachAnswer, Refused
 from schemas.ids import ClientId, CommandId, Epoch, RoomId
 from schemas.routes import shard_of
-from services.gateway.feed import Feed, FeedLimits
+from services.gateway.bounds import FeedLimits
+from services.gateway.feed import Feed
 from services.gateway.ring import Numbered
 from services.gateway.session import Effect, LiveEvent, Session
 
@@ -24,19 +25,14 @@ class Hub:
         self._gaps = 0
 
     @property
-    def rooms(self) -> tuple[RoomId, ...]:
-        """The rooms with a session here."""
-        return tuple(self._feeds)
-
-    @property
     def gaps(self) -> int:
-        """How many holes were noticed so far."""
+        """How many gaps were noticed so far."""
         return self._gaps
 
     @property
     def session_count(self) -> int:
         """Sessions of all rooms."""
-        return sum(len(feed.sessions) for feed in self._feeds.values())
+        return sum(len(feed.audience.sessions) for feed in self._feeds.values())
 
     def attach(self, session: Session) -> None:
         """A client wants a room."""
@@ -55,7 +51,7 @@ class Hub:
     def has(self, room: RoomId, client: ClientId) -> bool:
         """Whether the client has, or awaits, a session in the room."""
         feed = self._feeds.get(room)
-        return feed is not None and client in feed.sessions
+        return feed is not None and client in feed.audience.sessions
 
     def receive_event(self, room: RoomId, event: LiveEvent) -> bool:
         """A numbered event; False when the room is not followed here (its own answer, if any, is the caller's)."""
@@ -85,10 +81,10 @@ class Hub:
         if (feed := self._touch(room)) is not None:
             feed.receive_refusal(command_id, refusal)
 
-    def receive_hole(self, room: RoomId, after: int, through: int, events: Sequence[Numbered] | None) -> None:
+    def receive_gap(self, room: RoomId, after: int, through: int, events: Sequence[Numbered] | None) -> None:
         """The missing events of a room, or None when they cannot be had."""
         if (feed := self._touch(room)) is not None:
-            feed.receive_hole(after, through, events)
+            feed.receive_gap(after, through, events)
 
     def receive_replay(self, session: Session, events: Sequence[Numbered] | None) -> None:
         """The events one session missed, or None when they cannot be had."""

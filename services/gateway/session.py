@@ -57,6 +57,7 @@ class Session:
     attached: Attached | None = None
     reset: bool = False
     held: list[Numbered] = field(default_factory=list)
+    held_bytes: int = 0
     told: list[bytes] = field(default_factory=list)
 
 

@@ -23,13 +23,16 @@ class GatewaySettings(ServiceSettings):
         gate_id: fixed only for tests; otherwise new at every start, as design §1 wants.
         demo: log in by name as alice, bob or charlie, and seed two rooms.
         hello_seconds: how long a connection may stay without an identity.
+        request_seconds: how long an HTTP client may take to send a head, to send a body, or to go on reading.
         ping_seconds, pong_seconds: the heartbeat.
         close_seconds: how long a client may take to answer a close before the socket is cut.
         command_seconds, query_seconds, hole_seconds: bounds of one answer.
         replay_seconds: how long an `attach` with a position may wait for its replay before it is reset.
         frame_bytes: a larger frame is answered `too_large`; one above `frame_discard_bytes` costs the connection.
         probe_seconds: after so long without a delivery the gate sends one to itself through the fan-out.
-        write_buffer_bytes: a connection with more than this unsent, and more to come, is too slow.
+        write_buffer_bytes: a connection with more pushes than this unsent is too slow; answers do not count.
+        held_events, held_bytes: events of a room that wait behind a gap; what comes beyond is fetched later.
+        replay_held_events, replay_held_bytes: live events that wait behind one session's replay; beyond, it is reset.
         queue_length: deliveries that may wait in this gate's queue before the oldest are dropped.
     """
 
@@ -40,6 +43,7 @@ class GatewaySettings(ServiceSettings):
     demo: bool = False
 
     hello_seconds: Seconds = 10
+    request_seconds: Seconds = 10
     ping_seconds: Seconds = 25
     pong_seconds: Seconds = 10
     close_seconds: Seconds = 5
@@ -61,9 +65,11 @@ class GatewaySettings(ServiceSettings):
     ring_events: Count = 256
     ring_bytes: Count = 256 * 1024
     held_events: Count = 1_000
+    held_bytes: Count = 1024 * 1024
     resume_limit: Count = 1_000
     resume_bytes: Count = 768 * 1024
-    backlog_frames: Count = 256
+    replay_held_events: Count = 256
+    replay_held_bytes: Count = 1024 * 1024
     replays_at_once: Count = 8
     queue_length: Count = 10_000
     drain_batch: Count = 500

@@ -12,7 +12,7 @@ from schemas.commands import Session as SessionOfRoom
 from schemas.errors import Code
 from schemas.ids import ClientId, CommandId, Epoch, RoomId, UserId
 from schemas.roles import Visibility
-from services.gateway.feed import FeedLimits
+from services.gateway.bounds import FeedLimits
 from services.gateway.hub import Hub
 from services.gateway.session import Ask, Effect, LiveEvent, Own, Session, Write
 from services.gateway.wire import text_frame
