@@ -20,7 +20,7 @@ from services.history.intake import Kept
 
 Document = dict[str, Any]  # Any: BSON
 
-_BESIDE_EVENT: Final = frozenset({"_id", "fence", "members_after", "messages_after"})
+_BESIDE_EVENT: Final = frozenset({"_id", "fence", "members_after", "messages_after", "applied"})
 _BESIDE_ROOM: Final = frozenset({"_id", "listed", "activity"})
 
 
@@ -47,11 +47,18 @@ def microseconds(moment: datetime) -> int:
 
 
 def event_document(kept: Kept) -> Document:
-    """An event as it is kept, with its writer's fence and the room's counts behind it."""
+    """An event as it is kept, with its writer's fence and the room's counts behind it.
+
+    `applied` is unique within room and actor: the command_id, or, where that had made another event before, what no
+    command_id can be.
+    """
     fields = kept.event.to_dict()
     del fields["type"]
     _metadata_to_text(fields)
-    return fields | {"fence": kept.fence, "members_after": kept.members, "messages_after": kept.messages}
+    command_id = kept.event.command_id
+    applied = f"{command_id}\n{kept.event.seq}" if kept.reused else command_id
+    counts = {"members_after": kept.members, "messages_after": kept.messages}
+    return fields | counts | {"fence": kept.fence, "applied": applied}
 
 
 def read_event(document: Document) -> Kept:
@@ -59,7 +66,8 @@ def read_event(document: Document) -> Kept:
     fields = {name: value for name, value in document.items() if name not in _BESIDE_EVENT}
     _metadata_from_text(fields)
     event = EVENT.validate_python(fields)
-    return Kept(event, document["fence"], document["members_after"], document["messages_after"])
+    reused = document["applied"] != event.command_id
+    return Kept(event, document["fence"], document["members_after"], document["messages_after"], reused)
 
 
 def _metadata_to_text(fields: Document) -> None:

@@ -4,18 +4,20 @@ store has to write. Pure: a store fetches what is `Known`, asks for a `Plan`, an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from schemas.events import Event, Logged, Receipt, RoomCreated
-from schemas.ids import Epoch, InviteId, RoomId, UserId
+from schemas.ids import CommandId, Epoch, InviteId, RoomId, UserId
 from services.history.fold import InviteRecord, Projection, RoomRecord, Standing, change_of
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The entry is in the store now, and was not before."""
+    """The entry is in the store now, and was not before. `reused`: its command_id had made another event before."""
+
+    reused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,14 @@ class Place(NamedTuple):
     seq: int
 
 
+class Command(NamedTuple):
+    """Whose command made an event. Meant to make one only (I2); the first one that it made is found by it."""
+
+    room: RoomId
+    actor: UserId
+    command_id: CommandId
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """An event as it is stored: with its writer's fence and with how many members and messages the room had behind it.
@@ -60,16 +70,19 @@ class Kept:
     fence: int
     members: int
     messages: int
+    reused: bool = False
+    """Its command_id had made another event before."""
 
 
 @dataclass(slots=True)
 class Known:
-    """What a store holds that matters for a batch: rooms with the records touched, fences, and the events kept at
-    places where the batch has one not newer than its room."""
+    """What a store holds that matters for a batch: rooms with the records touched, fences, the events kept at places
+    where the batch has one not newer than its room, and those of its new events' commands that made one before."""
 
     rooms: dict[RoomId, Projection] = field(default_factory=dict)
     fences: dict[RoomId, int] = field(default_factory=dict)
     kept: dict[Place, Kept] = field(default_factory=dict)
+    commands: set[Command] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -94,15 +107,14 @@ def place_of(event: Event) -> Place:
     return Place(event.room, event.epoch, event.seq)
 
 
-def plan(batch: Sequence[Logged], known: Known, refused: Mapping[int, str] | None = None) -> Plan:
-    """Sort a batch, in its order.
+def command_of(event: Event) -> Command:
+    """Whose command made the event."""
+    return Command(event.room, event.actor, event.command_id)
 
-    Args:
-        batch: the entries.
-        known: left as it is.
-        refused: indexes of events the store turned out to be unable to take, each with the reason.
-    """
-    sorting = _Sorting(known, refused or {})
+
+def plan(batch: Sequence[Logged], known: Known) -> Plan:
+    """Sort a batch, in its order. `known` is left as it is."""
+    sorting = _Sorting(known)
     for index, logged in enumerate(batch):
         sorting.take(index, logged)
     return sorting.plan
@@ -111,12 +123,12 @@ def plan(batch: Sequence[Logged], known: Known, refused: Mapping[int, str] | Non
 class _Sorting:
     """One walk through a batch."""
 
-    def __init__(self, known: Known, refused: Mapping[int, str]) -> None:
+    def __init__(self, known: Known) -> None:
         self.plan = Plan()
         self._known = known
-        self._refused = refused
         self._rooms: dict[RoomId, Projection] = {}
         self._kept = dict(known.kept)
+        self._commands = set(known.commands)
 
     def take(self, index: int, logged: Logged) -> None:
         entry = logged.entry
@@ -126,12 +138,13 @@ class _Sorting:
             if isinstance(outcome, Stored):
                 self._mark(entry, projection)
         else:
-            outcome = self._judge(index, entry, logged.fence, projection.room)
+            outcome = self._judge(entry, logged.fence, projection.room)
             if isinstance(outcome, Stored | Repeated):
                 self._keep(index, entry, logged.fence, projection)
+                self._commands.add(command_of(entry))
         self.plan.outcomes.append(outcome)
 
-    def _judge(self, index: int, event: Event, fence: int, room: RoomRecord | None) -> Outcome:
+    def _judge(self, event: Event, fence: int, room: RoomRecord | None) -> Outcome:
         kept = self._kept.get(place_of(event))
         same = kept is not None and kept.event == event
         behind = room is not None and room.epoch == event.epoch and event.seq <= room.seq
@@ -143,9 +156,7 @@ class _Sorting:
             return Conflict(f"another event is stored at seq {event.seq}")
         if (wrong := _misplaced(event, room)) is not None:
             return Conflict(wrong)
-        if index in self._refused:
-            return Conflict(self._refused[index])
-        return Repeated() if same else Stored()
+        return Repeated() if same else Stored(reused=command_of(event) in self._commands)
 
     def _judge_receipt(self, receipt: Receipt, fence: int, room: RoomRecord | None) -> Outcome:
         if fence < (known := self._known.fences.get(receipt.room, 0)):
@@ -164,7 +175,8 @@ class _Sorting:
         change = change_of(event, projection)
         kept = self._kept.get(place_of(event))
         if kept is None:
-            kept = Kept(event, fence, change.room.members, change.room.messages)
+            reused = command_of(event) in self._commands
+            kept = Kept(event, fence, change.room.members, change.room.messages, reused)
             self._kept[place_of(event)] = self.plan.events[index] = kept
         projection.apply(change)
         counts = {"members": kept.members, "messages": kept.messages}

@@ -21,6 +21,11 @@ class HistoryMetrics:
         self.conflicts = Counter(
             "history_conflicts", "Entries that contradict the store; above 0 is a bug.", registry=registry
         )
+        self.reused_command_ids = Counter(
+            "history_reused_command_ids",
+            "Events stored whose command_id had made another before.",
+            registry=registry,
+        )
         self.batch_size = Histogram(
             "history_batch_size", "Entries written together.", buckets=BATCH_BUCKETS, registry=registry
         )

@@ -61,9 +61,10 @@ class Store(Protocol):
         """Keep a batch and fold it, and say what came of each entry, in order.
 
         Not atomic, but idempotent: after a crash or `StoreUnavailable` at any point the same entries, batched in any
-        way, lead to the same end. An event is kept once per place and once per (room, actor, command_id); the same
-        event again is `Repeated`, another one in its place, a hole in the seqs or another epoch is a `Conflict`, and
-        neither changes anything. Readers see an event only when it and all before it are folded.
+        way, lead to the same end. An event is kept once per place; the same event again is `Repeated`, another one in
+        its place, a hole in the seqs or another epoch is a `Conflict`, and neither changes anything. An event at its
+        right place is always kept, also when its command made another one before (docs/decisions/0012). Readers see
+        an event only when it and all before it are folded.
         """
         ...
 
@@ -80,7 +81,7 @@ class Store(Protocol):
         ...
 
     async def lookup(self, room: RoomId, actor: UserId, command_id: CommandId) -> Accepted | None:
-        """The answer a command got, however long ago; None: it was never applied."""
+        """The answer a command got first, however long ago; None: it was never applied."""
         ...
 
     async def room(self, room: RoomId) -> RoomRecord | None:

@@ -8,12 +8,12 @@ from datetime import datetime
 
 from schemas import limits
 from schemas.answers import Accepted
-from schemas.events import Event, Logged, MessagePosted, RoomCreated
+from schemas.events import Event, Logged, MessagePosted, Receipt, RoomCreated
 from schemas.ids import CommandId, RoomId, UserId
 from schemas.roles import Visibility
 from schemas.state import MemberState
 from services.history.fold import Projection, RoomRecord, Standing, state_of
-from services.history.intake import Kept, Known, Outcome, Place, Plan, place_of, plan
+from services.history.intake import Command, Kept, Known, Outcome, Place, Plan, command_of, place_of, plan
 from services.history.pages import Window, answer_of, applied_command, is_member
 from services.history.store import FENCE_LIFETIME, REMEMBERED_QUESTIONS, Loaded, RoomPage
 
@@ -31,7 +31,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._rooms: dict[RoomId, Projection] = {}
         self._events: dict[RoomId, dict[Place, Kept]] = {}
-        self._commands: dict[tuple[RoomId, UserId, CommandId], Kept] = {}
+        self._commands: dict[Command, Kept] = {}
         self._fences: dict[RoomId, _Fence] = {}
 
     async def prepare(self) -> None:
@@ -39,14 +39,9 @@ class MemoryStore:
 
     async def append(self, batch: Sequence[Logged]) -> list[Outcome]:
         """See `Store.append`."""
-        known = self._known({logged.entry.room for logged in batch})
-        refused: dict[int, str] = {}
-        first = plan(batch, known)
-        while reused := self._reused_commands(first):
-            refused |= reused
-            first = plan(batch, known, refused)
-        self._carry_out(first)
-        return first.outcomes
+        planned = plan(batch, self._known([logged.entry for logged in batch]))
+        self._carry_out(planned)
+        return planned.outcomes
 
     async def raise_fence(self, room: RoomId, question: str, now: datetime) -> int:
         """See `Store.raise_fence`."""
@@ -70,7 +65,7 @@ class MemoryStore:
 
     async def lookup(self, room: RoomId, actor: UserId, command_id: CommandId) -> Accepted | None:
         """See `Store.lookup`."""
-        kept = self._commands.get((room, actor, command_id))
+        kept = self._commands.get(Command(room, actor, command_id))
         return answer_of(kept.event) if kept is not None else None
 
     async def room(self, room: RoomId) -> RoomRecord | None:
@@ -121,26 +116,19 @@ class MemoryStore:
     async def close(self) -> None:
         """Nothing to let go of."""
 
-    def _known(self, rooms: set[RoomId]) -> Known:
+    def _known(self, entries: Sequence[Event | Receipt]) -> Known:
+        rooms = {entry.room for entry in entries}
         return Known(
             rooms={room: self._rooms[room] for room in rooms if room in self._rooms},
             fences={room: self._fences[room].term for room in rooms if room in self._fences},
             kept={place: kept for room in rooms for place, kept in self._events.get(room, {}).items()},
+            commands={command_of(entry) for entry in entries if entry.type == "event"} & self._commands.keys(),
         )
-
-    def _reused_commands(self, planned: Plan) -> dict[int, str]:
-        seen = dict(self._commands)
-        reused: dict[int, str] = {}
-        for index, kept in planned.events.items():
-            command = _command_of(kept.event)
-            if seen.setdefault(command, kept) is not kept:
-                reused[index] = f"the command was applied at seq {seen[command].event.seq} already"
-        return reused
 
     def _carry_out(self, planned: Plan) -> None:
         for kept in planned.events.values():
             self._events.setdefault(kept.event.room, {})[place_of(kept.event)] = kept
-            self._commands[_command_of(kept.event)] = kept
+            self._commands.setdefault(command_of(kept.event), kept)
             if isinstance(kept.event, RoomCreated):
                 self._rooms[kept.event.room] = Projection()
         for room, term in planned.begun.items():
@@ -163,10 +151,6 @@ class MemoryStore:
 
     def _folded(self) -> list[RoomRecord]:
         return [projection.room for projection in self._rooms.values() if projection.room is not None]
-
-
-def _command_of(event: Event) -> tuple[RoomId, UserId, CommandId]:
-    return event.room, event.actor, event.command_id
 
 
 def _listed(rooms: Iterable[RoomRecord], offset: int, limit: int) -> RoomPage:

@@ -45,7 +45,7 @@ from services.history.fold import (
     touched_invites,
     touched_users,
 )
-from services.history.intake import Conflict, Kept, Known, Outcome, Place, Plan, place_of, plan
+from services.history.intake import Conflict, Kept, Known, Outcome, Place, Plan, command_of, place_of, plan
 from services.history.pages import Window, answer_of, applied_command
 from services.history.store import FENCE_LIFETIME, REMEMBERED_QUESTIONS, Loaded, RoomPage, StoreUnavailable
 
@@ -53,10 +53,13 @@ Collection_ = AsyncIOMotorCollection[Document]
 
 DUPLICATE_KEY: Final = 11000
 FENCE_TRIES: Final = 100
+INSERT_TRIES: Final = 10
+OUTGROWN_INDEX: Final = ["room", "actor", "command_id"]
+"""Of stores begun before docs/decisions/0012."""
 _INDEXES: Final[dict[str, list[IndexModel]]] = {
     "events": [
         IndexModel([("room", ASCENDING), ("epoch", ASCENDING), ("seq", ASCENDING)], unique=True),
-        IndexModel([("room", ASCENDING), ("actor", ASCENDING), ("command_id", ASCENDING)], unique=True),
+        IndexModel([("room", ASCENDING), ("actor", ASCENDING), ("applied", ASCENDING)], unique=True),
     ],
     "rooms": [IndexModel([("listed", ASCENDING), ("activity", DESCENDING)])],
     "members": [IndexModel([("room", ASCENDING), ("user", ASCENDING)], unique=True), IndexModel([("user", ASCENDING)])],
@@ -89,6 +92,9 @@ class MongoStore:
     async def prepare(self) -> None:
         """See `Store.prepare`."""
         async with _translated():
+            for name, index in (await self._events.index_information()).items():
+                if [field for field, _ in index["key"]] == OUTGROWN_INDEX:
+                    await self._grow_out_of(name)
             for name, indexes in _INDEXES.items():
                 for index in indexes:
                     await self._database[name].create_indexes([index])
@@ -98,8 +104,8 @@ class MongoStore:
         async with _translated():
             known = await self._known(batch)
             planned = plan(batch, known)
-            if planned.events and (clashed := await self._insert(planned)):
-                planned = await self._replanned(batch, known, planned, clashed)
+            if planned.events:
+                planned = await self._insert(batch, known, planned)
             await self._save(planned)
             return planned.outcomes
 
@@ -131,7 +137,7 @@ class MongoStore:
     async def lookup(self, room: RoomId, actor: UserId, command_id: CommandId) -> Accepted | None:
         """See `Store.lookup`."""
         async with _translated():
-            document = await self._events.find_one(where(room=room, actor=actor, command_id=command_id))
+            document = await self._events.find_one(where(room=room, actor=actor, applied=command_id))
         return answer_of(read_event(document).event) if document is not None else None
 
     async def room(self, room: RoomId) -> RoomRecord | None:
@@ -187,6 +193,14 @@ class MongoStore:
         """See `Store.close`."""
         self._client.close()
 
+    async def _grow_out_of(self, index: str) -> None:
+        """What was stored when a command_id stood for one event only gets its `applied`. Safe to repeat."""
+        unmarked = {"applied": {"$exists": False}}
+        while found := await self._events.find(unmarked, {"command_id": 1}).limit(1000).to_list(None):
+            marks = [UpdateOne(where(_id=each["_id"]), {"$set": {"applied": each["command_id"]}}) for each in found]
+            await self._events.bulk_write(marks, ordered=False)
+        await self._events.drop_index(index)
+
     async def _known(self, batch: Sequence[Logged]) -> Known:
         entries = [logged.entry for logged in batch]
         ids = {entry.room for entry in entries}
@@ -203,30 +217,45 @@ class MongoStore:
         known.kept = await self._kept_at(_perhaps_kept(batch, known))
         return known
 
-    async def _insert(self, planned: Plan) -> set[int]:
-        """Insert the new events; the indexes of those that the store has something against."""
-        indexes = list(planned.events)
+    async def _insert(self, batch: Sequence[Logged], known: Known, planned: Plan) -> Plan:
+        """Insert the new events; where some turn out to be there already, or their commands to be used, sort again."""
+        inserted: set[int] = set()
+        for _ in range(INSERT_TRIES):
+            missing = planned.events.keys() - inserted
+            clashed = await self._try_insert({index: planned.events[index] for index in sorted(missing)})
+            inserted |= missing - clashed
+            if not clashed:
+                await self._take_back(batch, inserted & _conflicts(planned))
+                return planned
+            await self._learn(known, [planned.events[index].event for index in clashed])
+            planned = plan(batch, known)
+        raise StoreUnavailable(f"the events changed {INSERT_TRIES} times under our hands")
+
+    async def _try_insert(self, events: Mapping[int, Kept]) -> set[int]:
+        """Those that the store has something against."""
+        indexes = list(events)
+        if not indexes:
+            return set()
         try:
-            documents = [event_document(planned.events[index]) for index in indexes]
-            await self._events.insert_many(documents, ordered=False)
+            await self._events.insert_many([event_document(kept) for kept in events.values()], ordered=False)
         except BulkWriteError as error:
             return {indexes[number] for number in _duplicates(error)}
         return set()
 
-    async def _replanned(self, batch: Sequence[Logged], known: Known, planned: Plan, clashed: set[int]) -> Plan:
-        """Sort again, with what an earlier try left behind; take back what now must not have come in."""
-        known.kept |= await self._kept_at(place_of(planned.events[index].event) for index in clashed)
-        refused = {
-            index: f"the place or the command of seq {planned.events[index].event.seq} is taken"
-            for index in clashed
-            if place_of(planned.events[index].event) not in known.kept
-        }
-        again = plan(batch, known, refused)
-        inserted = planned.events.keys() - clashed
-        if unwanted := [index for index in inserted if isinstance(again.outcomes[index], Conflict)]:
-            deletes = [DeleteOne(_at(planned.events[index].event)) for index in unwanted]
+    async def _learn(self, known: Known, clashed: Sequence[Event]) -> None:
+        """Get to know what stands in the way of events: one in their place, or one that their command made before."""
+        known.kept |= await self._kept_at(map(place_of, clashed))
+        for event in clashed:
+            room, actor, command_id = command = command_of(event)
+            is_free = place_of(event) not in known.kept
+            if is_free and await self._events.find_one(where(room=room, actor=actor, applied=command_id)):
+                known.commands.add(command)
+
+    async def _take_back(self, batch: Sequence[Logged], unwanted: set[int]) -> None:
+        """Delete events that came in behind one that must not."""
+        entries = (batch[index].entry for index in unwanted)
+        if deletes := [DeleteOne(_at(entry)) for entry in entries if entry.type == "event"]:
             await self._events.bulk_write(deletes, ordered=False)
-        return again
 
     async def _save(self, planned: Plan) -> None:
         """Write the records; the rooms last, because readers and retries take them for done."""
@@ -330,6 +359,10 @@ def _duplicates(error: BulkWriteError) -> list[int]:
     if details.get("writeConcernErrors") or any(each["code"] != DUPLICATE_KEY for each in errors):
         raise error
     return [each["index"] for each in errors]
+
+
+def _conflicts(planned: Plan) -> set[int]:
+    return {index for index, outcome in enumerate(planned.outcomes) if isinstance(outcome, Conflict)}
 
 
 def _at(event: Event) -> Document:

@@ -144,8 +144,11 @@ class ShardWriter:
         match outcome:
             case Stored() if isinstance(logged.entry, Receipt):
                 self._metrics.receipts_folded.inc()
-            case Stored():
+            case Stored(reused=reused):
                 self._metrics.events_stored.inc()
+                if reused:
+                    self._metrics.reused_command_ids.inc()
+                    log.error("command_id_reused", room=logged.entry.room, entry=logged.frame.decode()[:500])
             case Repeated():
                 self._metrics.repeats.inc()
             case StaleFence(fence):

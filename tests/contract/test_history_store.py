@@ -147,16 +147,39 @@ async def test_an_event_of_a_room_that_was_never_made_is_a_conflict(history):
     assert await history.room("general") is None
 
 
-async def test_i2_a_command_id_used_for_a_second_event_is_a_conflict_and_no_hole_is_left(history):
+async def test_i1_i3_an_event_whose_command_id_was_used_long_ago_is_stored_and_the_room_goes_on(history):
+    story = Chronicle()
+    log = [story.created(), story.said(command_id="once"), story.said(), story.said(command_id="once"), story.said()]
+    assert await history.append(log[:3]) == [Stored()] * 3
+    assert await history.append(log[3:]) == [Stored(reused=True), Stored()]
+    assert await append(history, story.said(command_id="once")) == [Stored(reused=True)]
+    assert await page(history) == [1, 2, 3, 4, 5, 6]
+    assert await state(history) == folded(story.log)
+
+
+async def test_i1_i3_a_command_id_used_twice_in_one_batch_is_stored_twice(history):
     story = Chronicle()
     log = [story.created(), story.said(command_id="once"), story.said(command_id="once"), story.said()]
-    outcomes = await history.append(log)
-    assert [type(outcome) for outcome in outcomes] == [Stored, Stored, Conflict, Conflict]
-    assert await page(history) == [1, 2]
-    assert (await history.room("general")).messages == 1
-    outcomes = await history.append(log)
-    assert [type(outcome) for outcome in outcomes] == [Repeated, Repeated, Conflict, Conflict]
-    assert await page(history) == [1, 2]
+    assert await history.append(log) == [Stored(), Stored(), Stored(reused=True), Stored()]
+    assert await page(history) == [1, 2, 3, 4]
+    assert await history.lookup("general", "alice", "once") == answer_of(log[1].entry)
+
+
+async def test_i2_a_reused_command_id_delivered_again_is_a_repeat_and_the_first_answer_stays(history):
+    story = Chronicle()
+    log = [story.created(), story.said(command_id="once"), story.said(command_id="once"), story.said()]
+    for logged in log:
+        await append(history, logged)
+    assert await history.append(log) == [Repeated()] * 4
+    assert await history.append(log[2:]) == [Repeated()] * 2
+    assert await history.lookup("general", "alice", "once") == answer_of(log[1].entry)
+    assert (await history.room("general")).messages == 3
+
+
+async def test_the_same_command_id_of_another_actor_or_room_is_not_reused(history):
+    story, other = Chronicle(), Chronicle("other")
+    log = [story.created(), story.said(command_id="once"), story.said(actor="bob", command_id="once")]
+    assert await history.append([*log, other.created(), other.said(command_id="once")]) == [Stored()] * 5
 
 
 async def test_a_conflict_in_one_room_leaves_the_others_alone(history):

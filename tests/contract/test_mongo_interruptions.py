@@ -135,6 +135,28 @@ async def test_i1_i3_i7_a_batch_cut_off_at_any_write_is_healed_when_it_comes_aga
     await assert_is_the_fold_of(mongo, log)
 
 
+@pytest.mark.parametrize("moment", ["before", "behind"])
+@pytest.mark.parametrize("number", range(1, 4))
+@pytest.mark.parametrize("size", [1, 5])
+async def test_i1_i3_reused_command_ids_cut_off_at_any_write_are_stored_when_they_come_again(
+    mongo_url, mongo, number, moment, size
+):
+    story = Chronicle()
+    known = [story.created(), story.said(command_id="once"), story.said(command_id="twice")]
+    await mongo.append(known)
+    rest = [story.said(command_id=name) for name in ("new", "once", "newer", "twice", "new")]
+    failing = failing_store(mongo_url, number, moment)
+    with pytest.raises(StoreUnavailable):
+        await failing.append(rest)
+    await failing.close()
+    for start in range(0, len(rest), size):
+        outcomes = await mongo.append(rest[start : start + size])
+        assert all(isinstance(outcome, Stored | Repeated) for outcome in outcomes)
+    await assert_is_the_fold_of(mongo, story.log)
+    answers = [await mongo.lookup("general", "alice", name) for name in ("once", "twice", "new", "newer")]
+    assert [answer.seq for answer in answers] == [2, 3, 4, 6]
+
+
 @pytest.mark.parametrize("number", range(1, WRITES_OF_A_BATCH + 1))
 async def test_a_former_writer_that_wakes_up_in_mid_batch_undoes_nothing(mongo_url, mongo, number):
     log = whole_story(Chronicle()).log
@@ -165,6 +187,22 @@ async def test_i1_two_writers_that_insert_the_same_batch_at_once_lose_nothing(mo
     assert await mongo.append(log[1:]) == [Repeated()] * 7
     await assert_is_the_fold_of(mongo, log)
     await other.close()
+
+
+async def test_a_store_begun_before_command_ids_could_be_reused_is_taken_over(mongo_url, mongo):
+    story = Chronicle()
+    await mongo.append([story.created(), *story.chat(3)])
+    for name, index in (await mongo._events.index_information()).items():
+        if ("applied", 1) in index["key"]:
+            await mongo._events.drop_index(name)
+    await mongo._events.update_many({}, {"$unset": {"applied": ""}})
+    await mongo._events.create_index([("room", 1), ("actor", 1), ("command_id", 1)], unique=True)
+    for _ in range(2):
+        await mongo.prepare()
+    assert await mongo.append(story.log) == [Repeated()] * 4
+    assert await mongo.append([story.said(command_id="c2")]) == [Stored(reused=True)]
+    assert (await mongo.lookup("general", "alice", "c2")).seq == 2
+    await assert_is_the_fold_of(mongo, story.log)
 
 
 async def test_i8_two_that_ask_at_once_get_two_terms(mongo_url, mongo):

@@ -1,7 +1,7 @@
 """Sorting a batch against what a store knows. The contract suite proves the rest, over every store."""
 
 from services.history.fold import Projection, change_of
-from services.history.intake import Conflict, Kept, Known, Repeated, StaleFence, Stored, place_of, plan
+from services.history.intake import Command, Conflict, Kept, Known, Repeated, StaleFence, Stored, place_of, plan
 from tests.contract.chronicle import Chronicle
 
 
@@ -56,12 +56,25 @@ def test_an_event_kept_but_not_folded_is_folded_with_the_counts_kept_with_it():
     assert list(planned.events) == [1]
 
 
-def test_an_event_the_store_cannot_take_makes_holes_of_all_behind_it_in_its_room():
+def test_i1_an_event_whose_command_made_another_before_is_planned_like_any_other():
+    story = a_room()
+    known = known_after(story)
+    known.commands.add(Command("general", "alice", "old"))
+    batch = [story.said(command_id=name) for name in ("old", "new", "new")]
+    planned = plan(batch, known)
+    assert planned.outcomes == [Stored(reused=True), Stored(), Stored(reused=True)]
+    assert [kept.reused for kept in planned.events.values()] == [True, False, True]
+
+
+def test_another_event_in_the_place_makes_holes_of_all_behind_it_in_its_room():
     story, other = a_room(), Chronicle("other")
     known = known_after(story)
-    batch = [story.said(), other.created(), story.said()]
-    planned = plan(batch, known, {0: "the command is taken"})
-    assert planned.outcomes == [Conflict("the command is taken"), Stored(), Conflict("after seq 1 comes 2, not 3")]
+    kept = story.said("kept").entry
+    known.kept[place_of(kept)] = Kept(kept, 1, 1, 1)
+    story.seq = 1
+    planned = plan([story.said(), other.created(), story.said()], known)
+    taken, hole = "another event is stored at seq 2", "after seq 1 comes 2, not 3"
+    assert planned.outcomes == [Conflict(taken), Stored(), Conflict(hole)]
 
 
 def test_i8_a_lower_fence_is_stale_unless_the_event_is_there_already():

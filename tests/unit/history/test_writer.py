@@ -153,6 +153,15 @@ async def test_i3_a_hole_is_parked_and_counted_as_a_conflict():
     assert bench.count("conflicts") == 1
 
 
+async def test_a_reused_command_id_is_stored_counted_and_holds_nothing_up():
+    bench, story = Bench(), Chronicle()
+    said = [story.said(command_id="once") for _ in [story.created()] * 2]
+    await bench.deliver(*map(entry, [story.log[0], *said, story.said()]))
+    assert await bench.write(1) == [("ack", 4, True)]
+    assert (bench.count("reused_command_ids"), bench.count("conflicts")) == (1, 0)
+    assert (await bench.store.room("general")).seq == 4
+
+
 async def test_what_cannot_be_parked_is_left_to_the_broker_to_set_aside():
     bench, story = Bench(outlet=Channel(fails=True)), Chronicle()
     await bench.deliver(entry(story.created()), ("anything", b"garbage"))
