@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { afterEach, beforeEach, mock, test } from "node:test";
+import { afterEach, beforeEach, test } from "node:test";
 
 import { comesBack, Connection, delayMs, FIRST_MS, LONGEST_MS, PING_MS, SILENCE_MS, WELCOME_MS } from "../../../services/gateway/web/connection.js";
+import { Clock } from "./clock.mjs";
 
 class Socket {
   static OPEN = 1;
@@ -32,6 +33,7 @@ class Socket {
   }
 }
 
+let clock;
 let told;
 let connection;
 
@@ -39,7 +41,8 @@ beforeEach(() => {
   globalThis.WebSocket = Socket;
   Socket.all = [];
   told = [];
-  mock.timers.enable({ apis: ["setTimeout", "Date"] });
+  clock = new Clock();
+  clock.start();
   connection = new Connection("ws://gate/ws", "the-token", {
     opened: (user) => told.push(["opened", user]),
     frame: (frame) => told.push(["frame", frame.type]),
@@ -50,7 +53,7 @@ beforeEach(() => {
 
 afterEach(() => {
   connection.close();
-  mock.timers.reset();
+  clock.stop();
 });
 
 const socket = () => Socket.all.at(-1);
@@ -89,7 +92,7 @@ test("a lost connection is tried again", () => {
   welcome();
   socket().onclose({ code: 1006, reason: "" });
   assert.deepEqual(told.at(-1), ["closed", "waiting"]);
-  mock.timers.tick(FIRST_MS);
+  clock.tick(FIRST_MS);
   assert.equal(Socket.all.length, 2);
 });
 
@@ -97,16 +100,16 @@ test("a draining gate is given the time it asks for", () => {
   welcome();
   socket().give({ type: "bye", code: 4000, reason: "draining", retry_after_seconds: 2 });
   socket().onclose({ code: 4000, reason: "" });
-  mock.timers.tick(1_999);
+  clock.tick(1_999);
   assert.equal(Socket.all.length, 1);
-  mock.timers.tick(1);
+  clock.tick(1);
   assert.equal(Socket.all.length, 2);
 });
 
 test("a final code is final", () => {
   welcome();
   socket().onclose({ code: 4500, reason: "expired" });
-  mock.timers.tick(60_000);
+  clock.tick(60_000);
   connection.hurry();
   assert.deepEqual([told.at(-1)[1], Socket.all.length], ["ended", 1]);
 });
@@ -115,7 +118,7 @@ test("a hello that is refused for good ends it, one that is put off does not", (
   socket().open();
   socket().give({ type: "refused", code: "overloaded", message: "later", retry: true });
   assert.deepEqual(told.at(-1), ["closed", "waiting"]);
-  mock.timers.tick(FIRST_MS);
+  clock.tick(FIRST_MS);
   socket().open();
   socket().give({ type: "refused", code: "unauthenticated", message: "no", retry: false });
   assert.deepEqual(told.at(-1), ["closed", "ended"]);
@@ -123,17 +126,17 @@ test("a hello that is refused for good ends it, one that is put off does not", (
 
 test("a gate that never says welcome is left", () => {
   socket().open();
-  mock.timers.tick(WELCOME_MS);
+  clock.tick(WELCOME_MS);
   assert.deepEqual(told.at(-1), ["closed", "waiting"]);
 });
 
 test("a silent gate is asked, and left when it stays silent", () => {
   welcome();
-  mock.timers.tick(PING_MS);
+  clock.tick(PING_MS);
   assert.equal(socket().sent.at(-1).type, "ping");
   socket().give({ type: "pong" });
-  mock.timers.tick(PING_MS);
-  mock.timers.tick(SILENCE_MS);
+  clock.tick(PING_MS);
+  clock.tick(SILENCE_MS);
   assert.deepEqual(told.at(-1), ["closed", "waiting"]);
 });
 
