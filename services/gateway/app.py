@@ -20,6 +20,7 @@ from services.gateway.demo import seed
 from services.gateway.doors.amqp import Inbox
 from services.gateway.doors.backend import Look
 from services.gateway.doors.http import make_app
+from services.gateway.doors.http_socket import HttpSocket
 from services.gateway.doors.websocket import WebSocketDoor
 from services.gateway.fanout import Fanout
 from services.gateway.gate import Gate
@@ -126,12 +127,13 @@ class Service:
             HttpBackend(self.gate, self.health),
             operations=ops_routes(self.health, self.gate.metrics.registry),
             issue_demo_token=self._demo_token if self.settings.demo else None,
+            body_seconds=self.settings.request_seconds,
         )
         return uvicorn.Config(
             app,
             host=self.settings.http_host,
             port=self.settings.http_port,
-            http="httptools",
+            http=partial(HttpSocket, self.settings.request_seconds),  # type: ignore[arg-type]  # as with ws
             ws=partial(WebSocketDoor, self.gate),  # type: ignore[arg-type]  # any factory of protocols will do
             lifespan="off",
             log_config=None,

@@ -68,7 +68,13 @@ class Socket(Protocol):
     """What a connection needs of its transport."""
 
     def write(self, data: bytes) -> None:
-        """Put whole frames on the wire; never waits, never raises."""
+        """Push whole frames: a client that leaves too much of them unread is ended. Never waits, never raises."""
+
+    def answer(self, data: bytes) -> None:
+        """Put what the client asked for on the wire, however much waits there. Never waits, never raises."""
+
+    def catches_up(self) -> bool:
+        """Whether much waits to be read, and the client read some of it since this was last asked."""
 
     def ping(self) -> None:
         """Send a heartbeat."""
@@ -100,7 +106,7 @@ class Connection:
     # What a feed needs.
 
     def write(self, data: bytes) -> None:
-        """Put whole frames on the socket; nothing after the last word."""
+        """Push whole frames; nothing after the last word."""
         if not self.closing:
             self._socket.write(data)
 
@@ -110,8 +116,9 @@ class Connection:
             del self.sessions[session.room]
 
     def send(self, frame: Model) -> None:
-        """Send one frame."""
-        self.write(text_frame(frame.to_json()))
+        """Answer with one frame, or say a last word; nobody is slow for having been answered."""
+        if not self.closing:
+            self._socket.answer(text_frame(frame.to_json()))
 
     # The end.
 
@@ -127,12 +134,17 @@ class Connection:
         self.close(number, code.value)
 
     def close(self, number: int, reason: str) -> None:
-        """Close without a word; the socket is cut when the client does not answer in time."""
-        self.closing = True
-        self._cut_due = self._gate.clock() + self._gate.settings.close_seconds
-        self._gate.look_at(self, self._cut_due)
+        """Close without a word."""
+        self.begin_closing()
         self._gate.metrics.closes.labels(str(number)).inc()
         self._socket.close(number, reason)
+
+    def begin_closing(self) -> None:
+        """Nothing is said or heard any more; the socket is cut when it is not gone within `close_seconds`."""
+        if not self.closing:
+            self.closing = True
+            self._cut_due = self._gate.clock() + self._gate.settings.close_seconds
+            self._gate.look_at(self, self._cut_due)
 
     def check(self, now: float, wall: float) -> float:
         """Look at everything that has a time; returns when to look again. `wall` is Unix time."""
@@ -158,6 +170,8 @@ class Connection:
         return self._hello_due
 
     def _check_heartbeat(self, now: float) -> float:
+        if self._pong_due is not None and now >= self._pong_due and self._socket.catches_up():
+            self._pong_due = now + self._gate.settings.pong_seconds
         if self._pong_due is not None and now >= self._pong_due:
             self.end(Code.HEARTBEAT_MISSED)
             return now + self._gate.settings.close_seconds

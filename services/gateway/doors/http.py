@@ -16,6 +16,7 @@ from services.gateway.doors.rest import router
 TITLE = "Gatehouse"
 VERSION = "1"
 BODY_BYTES = 256 * 1024
+BODY_SECONDS = 10.0
 
 
 def make_app(
@@ -23,6 +24,7 @@ def make_app(
     *,
     operations: Iterable[BaseRoute] = (),
     issue_demo_token: Callable[[str], str] | None = None,
+    body_seconds: float = BODY_SECONDS,
 ) -> FastAPI:
     """Everything HTTP. Without a `backend` it can be described but not served; `issue_demo_token` turns the demo on."""
 
@@ -41,7 +43,7 @@ def make_app(
         app.include_router(make_demo_router(issue_demo_token))
     app.router.routes.extend(operations)
     app.mount("/", make_static(), name="web")
-    app.add_middleware(Guard, body_bytes=BODY_BYTES)
+    app.add_middleware(Guard, body_bytes=BODY_BYTES, body_seconds=body_seconds)
     return app
 
 

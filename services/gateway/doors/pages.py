@@ -1,7 +1,8 @@
-"""HTTP around the REST door: the static page, the demo login, security headers, and a bound on bodies."""
+"""HTTP around the REST door: the static page, the demo login, security headers, and bounds on bodies."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -47,11 +48,12 @@ def make_demo_router(issue_token: Callable[[str], str]) -> APIRouter:
 
 
 class Guard:
-    """ASGI middleware: security and caching headers on every response, and no body above the limit."""
+    """ASGI middleware: security and caching headers on every response; bodies end, and within the limit."""
 
-    def __init__(self, app: ASGIApp, body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, body_bytes: int, body_seconds: float) -> None:
         self._app = app
         self._body_bytes = body_bytes
+        self._body_seconds = body_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, guarded."""
@@ -67,13 +69,21 @@ class Guard:
             await send(message)
 
         body = await self._read(receive)
-        if body is None:
-            refused = Refused.of(Code.TOO_LARGE, f"a body has at most {self._body_bytes} bytes")
-            await respond(problem_of(refused))(scope, receive, guarded_send)
+        if isinstance(body, Refused):
+            response = respond(problem_of(body))
+            response.headers["Connection"] = "close"  # or the rest of the body could go on for ever
+            await response(scope, receive, guarded_send)
             return
         await self._app(scope, _replay(body, receive), guarded_send)
 
-    async def _read(self, receive: Receive) -> list[Message] | None:
+    async def _read(self, receive: Receive) -> list[Message] | Refused:
+        try:
+            async with asyncio.timeout(self._body_seconds):
+                return await self._read_all(receive)
+        except TimeoutError:
+            return Refused.of(Code.IDLE_EVICTED, f"the body did not come within {self._body_seconds:g} seconds")
+
+    async def _read_all(self, receive: Receive) -> list[Message] | Refused:
         messages: list[Message] = []
         size = 0
         while True:
@@ -81,7 +91,7 @@ class Guard:
             messages.append(message)
             size += len(message.get("body", b""))
             if size > self._body_bytes:
-                return None
+                return Refused.of(Code.TOO_LARGE, f"a body has at most {self._body_bytes} bytes")
             if not message.get("more_body", False):
                 return messages
 

@@ -5,6 +5,10 @@ to the transport past it. There is no task per connection. Compression is not ne
 
 A message above `frame_bytes` is answered `too_large` and the connection stays; one above `frame_discard_bytes` cannot
 even be read over: it is answered `too_large` and the connection closes with 1009.
+
+While more than `write_buffer_bytes` wait to be sent, nothing is read from the client. Pushes beyond that many unsent
+bytes end it (4001); answers to its own questions are not counted, and without reading there are no new questions. So at
+most `write_buffer_bytes` of pushes and the answers in flight wait for one client.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ import logging
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Final, cast
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import structlog
 from uvicorn.config import Config
@@ -31,7 +35,9 @@ from services.gateway.connection import Connection
 from services.gateway.gate import Gate
 
 log = structlog.get_logger()
-_QUIET: Final = logging.getLogger("websockets.server")
+# At DEBUG, websockets writes handshakes and frames to the logger it is given: tokens and messages.
+_QUIET: Final = logging.getLogger("services.gateway.websocket")
+_QUIET.setLevel(logging.WARNING)
 
 PATH: Final = "/ws"
 BEARER: Final = "bearer."
@@ -50,6 +56,7 @@ class WebSocketDoor(asyncio.Protocol):
         app_state: dict[str, Any],  # noqa: ARG002 - uvicorn's signature; Any: its own table
     ) -> None:
         self._gate = gate
+        self._limit = gate.settings.write_buffer_bytes
         self._server_state = server_state
         self._transport: asyncio.Transport | None = None
         self._protocol = ServerProtocol(
@@ -62,13 +69,16 @@ class WebSocketDoor(asyncio.Protocol):
         self._size = 0
         self._opcode = Opcode.TEXT
         self._paused = False
+        self._answers_unsent = 0
+        self._written = 0
+        self._taken = 0
 
     # What asyncio and uvicorn call.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The HTTP protocol hands its transport over."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's transports are no subclasses of asyncio's
-        self._transport.set_write_buffer_limits(high=self._gate.settings.write_buffer_bytes)
+        self._transport.set_write_buffer_limits(high=self._limit)
         self._server_state.connections.add(self)  # type: ignore[arg-type]  # uvicorn lists its own classes
 
     def data_received(self, data: bytes) -> None:
@@ -81,7 +91,6 @@ class WebSocketDoor(asyncio.Protocol):
                 self._take(event)
         if isinstance(self._protocol.parser_exc, PayloadTooBig) and self._connection is not None:
             self._connection.receive_unreadable(Code.TOO_LARGE, "the frame is too large to be read over")
-            self._connection.closing = True
             self._gate.metrics.closes.labels("1009").inc()
         self._flush()
 
@@ -100,12 +109,16 @@ class WebSocketDoor(asyncio.Protocol):
         self._transport = None
 
     def pause_writing(self) -> None:
-        """More than the allowed bytes wait to be sent."""
+        """More than `write_buffer_bytes` wait to be sent: a client that does not read is not read either."""
         self._paused = True
+        if self._transport is not None:
+            self._transport.pause_reading()
 
     def resume_writing(self) -> None:
         """The client caught up."""
         self._paused = False
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def shutdown(self) -> None:
         """uvicorn ends: whoever is still here after the drain is cut."""
@@ -114,13 +127,21 @@ class WebSocketDoor(asyncio.Protocol):
     # What the connection calls.
 
     def write(self, data: bytes) -> None:
-        """Put whole frames on the wire. A client that leaves too much unread is closed instead (4001)."""
-        if self._transport is None or self._transport.is_closing():
-            return
-        if self._paused and self._connection is not None:
+        """Push whole frames. A client that leaves too much of them unread is closed instead (4001)."""
+        if self._paused and self._connection is not None and self._pushes_unsent() > self._limit:
             self._connection.end(Code.SLOW_CONSUMER, quiet=True)
         else:
-            self._transport.write(data)
+            self._put(data)
+
+    def answer(self, data: bytes) -> None:
+        """Put what the client asked for on the wire, however much waits there."""
+        self._answers_unsent = min(self._answers_unsent, self._unsent()) + len(data)
+        self._put(data)
+
+    def catches_up(self) -> bool:
+        """Whether the client is not read, because much waits for it, and took some since this was last asked."""
+        before, self._taken = self._taken, self._written - self._unsent()
+        return self._paused and self._taken > before
 
     def ping(self) -> None:
         """Send a WebSocket ping."""
@@ -144,7 +165,7 @@ class WebSocketDoor(asyncio.Protocol):
     # The handshake.
 
     def _shake_hands(self, request: Request) -> None:
-        if urlsplit(request.path).path != PATH:
+        if request.path.partition("?")[0] != PATH:
             response = self._protocol.reject(HTTPStatus.NOT_FOUND, "There is no WebSocket here.\n")
         elif self._gate.draining:
             response = self._protocol.reject(HTTPStatus.SERVICE_UNAVAILABLE, "This gate is going down.\n")
@@ -173,10 +194,8 @@ class WebSocketDoor(asyncio.Protocol):
                 self._take_part(frame, connection)
             case Opcode.PONG:
                 connection.receive_pong()
-            case Opcode.CLOSE:
-                connection.closing = True
-            case Opcode.PING:
-                return
+            case Opcode.CLOSE | Opcode.PING:
+                return  # the protocol answers them
 
     def _take_part(self, frame: Frame, connection: Connection) -> None:
         limit = self._gate.settings.frame_bytes
@@ -195,14 +214,34 @@ class WebSocketDoor(asyncio.Protocol):
         else:
             connection.receive_text(b"".join(parts))
 
+    # Bytes.
+
     def _flush(self) -> None:
         for data in self._protocol.data_to_send():
-            if self._transport is None:
-                return
             if data:
-                self._transport.write(data)
+                self._put(data)
             else:
-                self._transport.close()
+                self._hang_up()
+
+    def _hang_up(self) -> None:
+        """The closing handshake is over. What waits is sent first, and that may take `close_seconds`."""
+        if self._connection is not None:
+            self._connection.begin_closing()
+        if self._transport is not None:
+            self._transport.close()
+
+    def _put(self, data: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._written += len(data)
+            self._transport.write(data)
+
+    def _unsent(self) -> int:
+        return 0 if self._transport is None else self._transport.get_write_buffer_size()
+
+    def _pushes_unsent(self) -> int:
+        unsent = self._unsent()
+        self._answers_unsent = min(self._answers_unsent, unsent)
+        return unsent - self._answers_unsent
 
 
 def choose_subprotocol(_: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:
@@ -222,5 +261,5 @@ def token_of(request: Request) -> str | None:
         for name in line.split(","):
             if name.strip().startswith(BEARER):
                 return name.strip().removeprefix(BEARER)
-    given = parse_qs(urlsplit(request.path).query).get("token")
+    given = parse_qs(request.path.partition("?")[2]).get("token")
     return given[0] if given else None
