@@ -39,6 +39,12 @@ class BarrierQueries:
         self._answer_seconds = answer_seconds
         self._broker_seconds = broker_seconds
         self._waiting: dict[str, asyncio.Future[bytes]] = {}
+        self._unconfirmed: dict[str, RoomId] = {}
+
+    @property
+    def unconfirmed_room(self) -> RoomId | None:
+        """The room of a query that the log has not confirmed, nor any later one, if there is one."""
+        return next(iter(self._unconfirmed.values()), None)
 
     async def open(self) -> None:
         """Listen for answers; before any question.
@@ -96,9 +102,16 @@ class BarrierQueries:
             delivery_mode=PERSISTENT,
         )
         key = routes.query_key(query.room)
+        self._unconfirmed[correlation_id] = query.room
         await publish_confirmed(
             self._channel, routes.LOG, key, query.to_json(), properties, timeout_seconds=self._broker_seconds
         )
+        self._forget_until(correlation_id)
+
+    def _forget_until(self, confirmed: str) -> None:
+        """The log takes things again: what was published before, and given up since, is no doubt any more."""
+        while confirmed in self._unconfirmed:
+            del self._unconfirmed[next(iter(self._unconfirmed))]
 
     async def _on_answer(self, delivery: DeliveredMessage) -> None:
         answer = self._waiting.get(properties_of(delivery).correlation_id or "")

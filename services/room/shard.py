@@ -26,6 +26,7 @@ from services.runtime.broker import (
     FIRST_PAUSE_SECONDS,
     LONGEST_PAUSE_SECONDS,
     NotConfirmed,
+    is_cancelled,
     open_channel,
     publish_confirmed,
     wait_or,
@@ -36,7 +37,7 @@ log = structlog.get_logger()
 LONG_TERM_SECONDS: Final = 30.0
 """A term that lasted this long ended by mischance; the next begins without a longer pause."""
 NOBODY: Final = "nobody"
-"""A queue that does not exist: the answer goes nowhere, but the question is one that history can settle."""
+"""A queue that does not exist: the answer goes nowhere, but the query is one that history can settle."""
 PROBE: Final = (UserId("gatehouse"), CommandId("log-probe"))
 
 
@@ -73,6 +74,8 @@ class Shard:
                 pause = FIRST_PAUSE_SECONDS if time.monotonic() - began > LONG_TERM_SECONDS else pause
                 await wait_or(self._stopping, pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            else:
+                _raise_if_cancelled()
 
     def drain(self) -> None:
         """End the present term when what is in progress is out; begin no other."""
@@ -93,8 +96,8 @@ class Shard:
             await self._close(channel)
 
     async def _prove_log(self, channel: Channel) -> None:
-        """After an event that was not confirmed, take up nothing before the log takes something again: each failed
-        term would bring every delivery in progress nearer to the broker's delivery limit. A question nobody waits
+        """After an event or a query that was not confirmed, take up nothing before the log takes something again: each
+        failed term would bring every delivery in progress nearer to the broker's delivery limit. A query nobody waits
         for is harmless.
 
         Raises:
@@ -104,11 +107,11 @@ class Shard:
         if room is None:
             return
         actor, command_id = PROBE
-        question = LookupQuery(room=room, actor=actor, command_id=command_id)
+        query = LookupQuery(room=room, actor=actor, command_id=command_id)
         properties = commands.Basic.Properties(content_type="application/json", reply_to=NOBODY, correlation_id=NOBODY)
         timeout = self._around.settings.broker_timeout_seconds
         key = routes.query_key(room)
-        await publish_confirmed(channel, routes.LOG, key, question.to_json(), properties, timeout_seconds=timeout)
+        await publish_confirmed(channel, routes.LOG, key, query.to_json(), properties, timeout_seconds=timeout)
         del self._around.doubts[self.number]
 
     def _keep_doubt(self) -> None:
@@ -119,7 +122,8 @@ class Shard:
     async def _close(self, channel: Channel) -> None:
         timeout = self._around.settings.broker_timeout_seconds
         try:
-            await asyncio.wait_for(channel.close(ChannelClosed(None, "the shard is forgotten")), timeout)
+            async with asyncio.timeout(timeout):
+                await channel.close(ChannelClosed(None, "the shard is forgotten"))
         except BROKER_ERRORS as error:
             raise ChannelStuck(f"the channel of shard {self.number}") from error
 
@@ -131,9 +135,8 @@ class Shard:
 
 def _raise_if_cancelled() -> None:
     """A task group that fails while its task is cancelled raises the failure alone and loses the cancellation (Python
-    before 3.13). Raises CancelledError when that happened."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
+    before 3.13), and so may `wait_for` in the driver. Raises CancelledError when that happened."""
+    if is_cancelled():
         raise asyncio.CancelledError
 
 

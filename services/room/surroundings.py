@@ -20,7 +20,7 @@ class Surroundings:
     Attributes:
         ask_roster: asks one gate, or all, for the sessions of a shard; returns at once.
         suspects, doubts: what outlives terms and connections: deliveries that broke their handling, and by shard the
-            room of an event that the log did not confirm.
+            room of an event or a query that the log did not confirm.
     """
 
     worker: str

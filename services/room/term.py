@@ -32,6 +32,7 @@ from services.room.surroundings import Surroundings
 from services.runtime.broker import (
     BROKER_ERRORS,
     PERSISTENT,
+    is_cancelled,
     publish_confirmed,
 )
 
@@ -45,7 +46,7 @@ class Drained(Exception):
 
 
 class ChannelLost(Exception):
-    """The shard's channel is closed; the broker may have woken a successor already."""
+    """The shard's channel or its consumer is gone; the broker may have woken a successor already."""
 
 
 class HandlingBroke(Exception):
@@ -75,7 +76,8 @@ class Term:
         self._work = asyncio.Event()
         self._settled = asyncio.Event()
         self._idle = asyncio.Event()
-        self._closed = asyncio.Event()
+        self._lost = asyncio.Event()
+        self._consumer = ""
         self._draining = False
         self._active = False
         self._tasks: asyncio.TaskGroup
@@ -92,8 +94,9 @@ class Term:
 
     @property
     def unconfirmed_room(self) -> RoomId | None:
-        """The room of an event whose confirm is awaited, if there is one."""
-        return next((entry.effects.room for entry in self._line if not entry.confirmed), None)
+        """The room of an event or of a barrier query whose confirm is awaited, if there is one."""
+        events = (entry.effects.room for entry in self._line if not entry.confirmed)
+        return next(events, None) or self._barrier.unconfirmed_room
 
     @property
     def gates_served(self) -> list[GateId]:
@@ -103,7 +106,7 @@ class Term:
     @property
     def is_consuming(self) -> bool:
         """The shard's consumer stands in line at the broker."""
-        return bool(self._channel.consumers) and not self._closed.is_set()
+        return self._consumer in self._channel.consumers and not self._lost.is_set()
 
     async def run(self) -> None:
         """Consume until drained.
@@ -111,7 +114,8 @@ class Term:
         Raises:
             ExceptionGroup: of ChannelLost, NotConfirmed, HandlingBroke, or what the broker's driver raises.
         """
-        self._channel.closing.add_done_callback(lambda _: self._closed.set())
+        self._channel.closing.add_done_callback(lambda _: self._lost.set())
+        self._channel.on_consumer_cancel_callbacks.add(self._on_cancelled)
         try:
             async with asyncio.TaskGroup() as self._tasks:
                 self._tasks.create_task(self._watch())
@@ -160,7 +164,12 @@ class Term:
         await self._barrier.open()
         queue = routes.room_queue(self._shard)
         timeout = self._around.settings.broker_timeout_seconds
-        await self._channel.basic_consume(queue, self._on_delivery, timeout=timeout)
+        consuming = await self._channel.basic_consume(queue, self._on_delivery, timeout=timeout)
+        self._consumer = consuming.consumer_tag or ""
+
+    async def _on_cancelled(self, _: commands.Basic.CancelOk | commands.Basic.Cancel) -> None:
+        """The broker took a consumer away, because its queue is gone or moves: the channel hears nothing more."""
+        self._lost.set()
 
     async def _on_delivery(self, delivery: DeliveredMessage) -> None:
         self._arrived.append(delivery)
@@ -280,7 +289,7 @@ class Term:
 
     async def _settle(self) -> None:
         """Fan out and answer what is confirmed, in order; ack last."""
-        while True:
+        while not is_cancelled():
             await self._settled.wait()
             self._settled.clear()
             for outcome in self._line.release():
@@ -342,8 +351,8 @@ class Term:
         self._around.ask_roster(self._shard, None)
 
     async def _watch(self) -> None:
-        await self._closed.wait()
-        raise ChannelLost(f"the channel of shard {self._shard} is closed")
+        await self._lost.wait()
+        raise ChannelLost(f"the channel or the consumer of shard {self._shard} is gone")
 
     async def _finish(self) -> None:
         """Wait for what is in the line; commands that wait for history go back to the queue undecided."""

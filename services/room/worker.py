@@ -22,7 +22,7 @@ from services.room.shard import Shard
 from services.room.surroundings import Surroundings
 from services.room.suspects import Suspects
 from services.room.term import Term
-from services.runtime.broker import BROKER_ERRORS, declare_topology, open_channel
+from services.runtime.broker import BROKER_ERRORS, declare_topology, is_cancelled, open_channel
 from services.runtime.observe import Health
 
 log = structlog.get_logger()
@@ -30,6 +30,7 @@ log = structlog.get_logger()
 TICK_SECONDS = 1.0
 BROKER_PART = "broker"
 CONSUMERS_PART = "consumers"
+CONTROL_PART = "control"
 Tell = Callable[[Control], Awaitable[bool]]
 
 
@@ -57,7 +58,7 @@ class Worker:
         metrics.rooms_loaded.set_function(lambda: sum(term.rooms_held for term in self._terms()))
         metrics.shards_active.set_function(lambda: sum(term.is_active for term in self._terms()))
         metrics.gates_alive.set_function(lambda: len(self._gates.alive()))
-        for part in (BROKER_PART, CONSUMERS_PART):
+        for part in (BROKER_PART, CONSUMERS_PART, CONTROL_PART):
             health.expect(part)
 
     async def serve(self, connection: AbstractConnection, stopping: asyncio.Event) -> None:
@@ -100,6 +101,7 @@ class Worker:
                 await self._hear_roster_done(message)
             case WorkerHeartbeat() if message.worker == self._name:
                 self._heard_self = now
+                self._health.beat(CONTROL_PART, now)
             case _:
                 pass  # other workers' business
 
@@ -126,8 +128,10 @@ class Worker:
             _watch(channel),
         ]
 
+    # Keepers end when they are cancelled, also where something below them swallowed it (`wait_for` before Python 3.12)
+
     async def _keep_time(self) -> None:
-        while True:
+        while not is_cancelled():
             await asyncio.sleep(TICK_SECONDS)
             now = time.monotonic()
             self._expire_gates(now)
@@ -137,10 +141,10 @@ class Worker:
     async def _keep_asking(self) -> None:
         """Ask for rosters, until the broker has taken each request: a request that got lost is made again by the term,
         which goes on fanning out to a gate that has not answered."""
-        while True:
+        while not is_cancelled():
             await self._asked.wait()
             self._asked.clear()
-            while self._to_ask:
+            while self._to_ask and not is_cancelled():
                 request = next(iter(self._to_ask))
                 if not await self._tell(request):
                     await asyncio.sleep(TICK_SECONDS)
@@ -149,17 +153,19 @@ class Worker:
 
     async def _keep_beating(self) -> None:
         """Say that this worker lives; hearing it ourselves proves that gates can be heard."""
-        while True:
+        while not is_cancelled():
             active = tuple(shard.number for shard in self._shards if shard.term is not None and shard.term.is_active)
             interval = self._settings.heartbeat_seconds
             await self._tell(WorkerHeartbeat(worker=self._name, interval_seconds=interval, shards=active))
             await asyncio.sleep(interval)
 
     async def _keep_checking(self, channel: Channel) -> None:
-        """Beat for the broker after each round trip, and for the consumers while all of them are there."""
-        while True:
-            timeout = self._settings.broker_timeout_seconds
-            await channel.queue_declare(routes.PARKED_QUEUE, passive=True, timeout=timeout)
+        """Beat for the broker after each round trip, and for the consumers while all of them are there.
+
+        A round trip has no bound but the life of the connection: a broker that blocks us for an alarm answers late, and
+        giving up would close the channel, and with it every shard. Meanwhile health goes stale by itself."""
+        while not is_cancelled():
+            await channel.queue_declare(routes.PARKED_QUEUE, passive=True)
             self._health.beat(BROKER_PART, time.monotonic())
             if all(shard.term is not None and shard.term.is_consuming for shard in self._shards):
                 self._health.beat(CONSUMERS_PART, time.monotonic())

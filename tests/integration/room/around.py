@@ -1,10 +1,12 @@
 """What surrounds a room worker in these tests: honest stand-ins on the real broker that keep what they see."""
 
 import asyncio
+import contextlib
 import json
 import os
 import sys
 from itertools import count
+from urllib.parse import urlsplit
 
 from pamqp import commands
 
@@ -39,6 +41,7 @@ class HistoryStandIn:
         self.events = {}
         self.stale = []
         self.snapshots = 0
+        self.lookups = 0
         self.silent = False
 
     async def start(self):
@@ -79,6 +82,7 @@ class HistoryStandIn:
         return SnapshotAnswer(snapshot=Snapshot(room=query.room, fence=fence, state=state, recent=recent))
 
     def _lookup(self, query):
+        self.lookups += 1
         wanted = (query.actor, query.command_id)
         found = [event for event in self.events.get(query.room, []) if (event.actor, event.command_id) == wanted]
         return LookupAnswer(answer=answer_to(found[0]) if found else None)
@@ -130,6 +134,61 @@ class Sender:
 
 async def answered(future):
     return ANSWER.validate_json(await asyncio.wait_for(future, ANSWER_SECONDS))
+
+
+class Wire:
+    """A TCP relay to the broker. While held nothing travels to the broker, as when it blocks publishers for an alarm;
+    what it says itself, heartbeats among it, still arrives."""
+
+    def __init__(self, amqp_url):
+        self._to = urlsplit(amqp_url)
+        self._open = asyncio.Event()
+        self._open.set()
+        self._relaying = set()
+
+    async def __aenter__(self):
+        self._server = await asyncio.start_server(self._relay, "127.0.0.1", 0)
+        port = self._server.sockets[0].getsockname()[1]
+        user, _, _ = self._to.netloc.rpartition("@")
+        self.url = self._to._replace(netloc=f"{user}@127.0.0.1:{port}").geturl()
+        return self
+
+    async def __aexit__(self, *_):
+        self._server.close()
+        for task in self._relaying:
+            task.cancel()
+        await asyncio.gather(*self._relaying, return_exceptions=True)
+
+    def hold(self):
+        self._open.clear()
+
+    def release(self):
+        self._open.set()
+
+    async def _relay(self, reader, writer):
+        self._relaying.add(asyncio.current_task())
+        there, back = await asyncio.open_connection(self._to.hostname, self._to.port)
+        try:
+            await asyncio.gather(self._pump(reader, back, self._open), self._pump(there, writer, always()))
+        finally:
+            for each in (back, writer):
+                each.close()
+                with contextlib.suppress(ConnectionError):
+                    await each.wait_closed()
+
+    async def _pump(self, reader, writer, is_open):
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(65_536):
+                await is_open.wait()
+                writer.write(data)
+                await writer.drain()
+            writer.write_eof()
+
+
+def always():
+    event = asyncio.Event()
+    event.set()
+    return event
 
 
 class RoomProcess:
