@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import structlog
@@ -119,12 +121,22 @@ class Fanout:
         arrived, self._arrived = self._arrived, deque()
         self._hear()
         for delivery in arrived:
-            try:
-                headers = FanoutHeaders.from_headers(headers_of(delivery))
-                self.receive(headers, delivery.body)
-            except (ValueError, ValidationError) as error:
-                log.warning("fanout_malformed", error=str(error)[:200])
-        self._gate.carry_out()
+            self._guarded(partial(self._take, delivery))
+        self._guarded(self._gate.carry_out)
+
+    def _guarded(self, deed: Callable[[], None]) -> None:
+        try:
+            deed()
+        except Exception:  # the outermost frame of a callback: nothing else that came may be lost with this
+            log.exception("fanout_failed")
+            self._gate.reattach_soon()
+
+    def _take(self, delivery: DeliveredMessage) -> None:
+        try:
+            headers = FanoutHeaders.from_headers(headers_of(delivery))
+            self.receive(headers, delivery.body)
+        except (ValueError, ValidationError) as error:
+            log.warning("fanout_malformed", error=str(error)[:200])
 
     def _hear(self) -> None:
         """Something came through: the queue, its binding and its consumer work."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from random import uniform
@@ -85,6 +86,9 @@ class Gate:
         self._replays = asyncio.Semaphore(settings.replays_at_once)
         self._group: asyncio.TaskGroup | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._effects: deque[Effect] = deque()
+        self._reattach_due = False
+        self._gaps_counted = 0
         self._sweep_due = 0.0
         self._numbers = 0
         self._service = True
@@ -123,7 +127,8 @@ class Gate:
             self._post_detaches()
             self.hub.ask_again()
             self.metrics.sessions.set(self.hub.session_count)
-            self.metrics.gaps.set(self.hub.gaps)
+            self._count_gaps()
+            self._reattach_where_due()
         self.carry_out()
 
     # The link that publishes.
@@ -205,10 +210,26 @@ class Gate:
             self._take_back(answer.room, [one for one in pending.command.sessions if one.client not in refused])
 
     def carry_out(self) -> None:
-        """Do what the hub decided, until nothing is left to do."""
-        while effects := self.hub.take():
-            for effect in effects:
-                self._carry_out(effect)
+        """Do what the hub decided, in order, until nothing is left to do. What stands behind a failure stays for the
+        next time."""
+        self._effects.extend(self.hub.take())
+        while self._effects:
+            self._carry_out(self._effects.popleft())
+            if not self._effects:
+                self._effects.extend(self.hub.take())
+
+    def reattach_soon(self) -> None:
+        """A delivery may have been lost inside: ask every room about its sessions, once for all such losses."""
+        self._reattach_due = True
+
+    def _reattach_where_due(self) -> None:
+        if self._reattach_due:
+            self._reattach_due = False
+            self.hub.reattach()
+
+    def _count_gaps(self) -> None:
+        self.metrics.gaps.inc(self.hub.gaps - self._gaps_counted)
+        self._gaps_counted = self.hub.gaps
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:  # Any: a coroutine yields what its loop wants
         """Run something short; the gate owns it. Nothing is started once the gate has stopped."""

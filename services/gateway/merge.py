@@ -1,4 +1,4 @@
-"""Join what was replayed from storage with what came live meanwhile: in order, each once, no hole."""
+"""Join what was replayed from storage with what came live meanwhile: in order, each once, no gap."""
 
 from __future__ import annotations
 

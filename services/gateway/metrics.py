@@ -20,7 +20,7 @@ class Metrics:
         )
         self.pushes = Counter("gateway_pushes", "Frames pushed to clients", registry=self.registry)
         self.push_bytes = Counter("gateway_push_bytes", "Bytes pushed to clients", registry=self.registry)
-        self.gaps = Gauge("gateway_gaps_total", "Holes noticed in rooms followed here", registry=self.registry)
+        self.gaps = Counter("gateway_gaps", "Gaps noticed in rooms followed here", registry=self.registry)
         self.deliveries = Counter(
             "gateway_fanout_deliveries", "Deliveries of this gate's queue", ("kind",), registry=self.registry
         )

@@ -1,4 +1,4 @@
-"""The query client: reads by `chat.queries`, and the barrier query, through the log itself, that fills a hole."""
+"""The query client: reads by `chat.queries`, and the barrier query `hole`, through the log itself, that fills a gap."""
 
 from __future__ import annotations
 

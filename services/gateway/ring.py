@@ -18,7 +18,7 @@ class Numbered(NamedTuple):
 
 
 class Ring:
-    """Events in order without a hole; the oldest make room for new ones."""
+    """Events in order without a gap; the oldest make room for new ones."""
 
     __slots__ = ("_bytes", "_bytes_limit", "_events", "_events_limit")
 

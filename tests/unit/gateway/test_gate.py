@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
+from pamqp.commands import Basic
+from pamqp.header import ContentHeader
 
-from schemas.commands import COMMAND, Command, Detach, Position
+from schemas.commands import COMMAND, Attach, Command, Detach, Position
 from schemas.errors import Code
 from schemas.events import MemberBanned, MemberLeft, MessageDeleted
-from schemas.ids import ClientId, UserId
+from schemas.fanout import FanoutHeaders, FanoutKind
+from schemas.ids import ClientId, RoomId, UserId
 from schemas.queries import PageAnswer
+from services.gateway.fanout import Fanout
 from services.gateway.gate import Gate
 from services.gateway.queries import Queries
 from services.gateway.session import Session, Stage
 from services.gateway.settings import GatewaySettings
+from services.runtime.observe import Health
 from services.runtime.rpc import Call, TooManyInFlight
 from tests.bed.waiting import eventually
-from tests.unit.gateway.rooms import EPOCH, ROOM, Wall, attach_answer
+from tests.unit.gateway.rooms import EPOCH, ROOM, Wall, attach_answer, event
 
 
 class Link:
@@ -56,14 +62,17 @@ def make_gate(**overrides: Any) -> Gate:
     return Gate(GatewaySettings(**{**known, **overrides}))
 
 
-def session(name: str, *, position: Position | None = None) -> Session:
-    return Session(ROOM, ClientId(f"g/{name}"), UserId(name), Client(), frame_id=1, position=position)
+def session(name: str, *, position: Position | None = None, room: RoomId = ROOM) -> Session:
+    return Session(room, ClientId(f"g/{name}"), UserId(name), Client(), frame_id=1, position=position)
 
 
-def attach(gate: Gate, link: Link, name: str, *, at: int = 4, position: Position | None = None) -> Session:
-    made = session(name, position=position)
+def attach(
+    gate: Gate, link: Link, name: str, *, at: int = 4, position: Position | None = None, room: RoomId = ROOM
+) -> Session:
+    made = session(name, position=position, room=room)
     gate.attach(made)
-    gate.receive_attached(attach_answer(link.commands[-1].command_id, at))
+    gate.receive_attached(attach_answer(link.commands[-1].command_id, at).model_copy(update={"room": room}))
+    gate.carry_out()
     return made
 
 
@@ -186,3 +195,60 @@ async def test_expulsions_are_read_off_the_events_of_a_gap() -> None:
     queries.link_up(Answering())
     found = await queries.missing(ROOM, EPOCH, 0, 3, bytes_limit=10_000)
     assert [one.expel for one in found] == ["bob", "cat", None]
+
+
+class Delivery(NamedTuple):
+    header: ContentHeader
+    body: bytes
+
+
+def fanned_out(seq: int) -> Delivery:
+    headers = FanoutHeaders(FanoutKind.EVENT, ROOM, EPOCH, seq)
+    return Delivery(ContentHeader(properties=Basic.Properties(headers=headers.to_headers([]))), b'{"seq":%d}' % seq)
+
+
+async def test_a_delivery_that_fails_costs_no_other_and_the_rooms_are_asked_again(monkeypatch) -> None:
+    gate, link = make_gate(), Link()
+    gate.link_up(link)
+    fanout = Fanout(gate, Health(), asyncio.Event())
+    ann = attach(gate, link, "ann", at=0)
+    gate.tick()
+    link.commands.clear()
+    receive_event = gate.hub.receive_event
+
+    def fail_once(*_: Any) -> bool:
+        monkeypatch.setattr(gate.hub, "receive_event", receive_event)
+        raise RuntimeError("of no kind that is expected")
+
+    monkeypatch.setattr(gate.hub, "receive_event", fail_once)
+    for delivery in (fanned_out(9), fanned_out(1), fanned_out(2)):
+        await fanout._on_delivery(delivery)
+    await eventually(lambda: [frame.get("seq") for frame in ann.outlet.frames] == [0, 1, 2], 20, "the rest is pushed")
+    gate.clock = lambda: time.monotonic() + 10
+    gate.tick()
+    assert [type(command) for command in link.commands] == [Attach]
+
+
+async def test_an_effect_that_fails_costs_no_other(monkeypatch) -> None:
+    gate, link = make_gate(), Link()
+    gate.link_up(link)
+    ann, bob = attach(gate, link, "ann", at=0), attach(gate, link, "bob", at=0, room=RoomId("other"))
+    monkeypatch.setattr(ann.outlet, "write", None)
+    gate.hub.receive_event(ROOM, event(1))
+    gate.hub.receive_event(RoomId("other"), event(1))
+    with pytest.raises(TypeError):
+        gate.carry_out()
+    gate.tick()
+    assert bob.outlet.seqs == [1]
+
+
+async def test_gaps_are_counted() -> None:
+    gate, link = make_gate(), Link()
+    gate.link_up(link)
+    attach(gate, link, "ann", at=0)
+    gate.hub.receive_event(ROOM, event(2))
+    gate.carry_out()
+    gate.receive_attached(attach_answer(link.commands[-1].command_id, 2))
+    gate.carry_out()
+    gate.tick()
+    assert gate.metrics.registry.get_sample_value("gateway_gaps_total") == 1
