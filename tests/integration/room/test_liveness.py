@@ -6,10 +6,11 @@ import time
 import pytest
 from prometheus_client import CollectorRegistry
 
+from schemas import routes
 from services.room.metrics import RoomMetrics
 from services.room.settings import RoomSettings
 from services.room.worker import Worker
-from services.runtime.broker import connect
+from services.runtime.broker import connect, declare_topology, open_channel
 from services.runtime.observe import Health
 from tests.bed.waiting import eventually
 from tests.integration.room.around import HEARTBEAT_SECONDS, SHARDS, Wire
@@ -17,7 +18,7 @@ from tests.integration.room.around import HEARTBEAT_SECONDS, SHARDS, Wire
 pytestmark = pytest.mark.broker
 
 
-def make_worker(amqp_url, health, tell):
+def make_worker(amqp_url, health, tell, registry=None):
     settings = RoomSettings(
         amqp_url=amqp_url,
         shards=SHARDS,
@@ -25,7 +26,7 @@ def make_worker(amqp_url, health, tell):
         broker_timeout_seconds=1,
         drain_seconds=5,
     )
-    return Worker("room-test", settings, RoomMetrics(CollectorRegistry()), health, tell)
+    return Worker("room-test", settings, RoomMetrics(registry or CollectorRegistry()), health, tell)
 
 
 async def tell_nobody(_):
@@ -52,6 +53,22 @@ async def test_a_broker_that_is_slow_to_answer_costs_the_worker_its_health_and_n
         stopping.set()
         await serving
         await connection.close()
+
+
+async def test_a_shard_whose_consumer_the_broker_cancelled_stands_in_line_again(link, amqp_url, history, sender):
+    registry, stopping = CollectorRegistry(), asyncio.Event()
+    connection = await connect(amqp_url, "room-test", timeout_seconds=10)
+    serving = asyncio.create_task(make_worker(amqp_url, Health(), tell_nobody, registry).serve(connection, stopping))
+    await sender.make_room()
+    channel = await open_channel(link, confirms=True)
+    await channel.queue_delete(routes.room_queue(routes.shard_of("general", SHARDS)))
+    await eventually(lambda: registry.get_sample_value("room_shard_ends_total", {"reason": "ChannelLost"}))
+    await declare_topology(channel, SHARDS)
+    assert (await sender.ask("send", "olga", text="again there")).seq == 2
+    assert history.seqs("general") == [1, 2]
+    stopping.set()
+    await asyncio.wait_for(serving, 20)
+    await connection.close()
 
 
 async def test_a_worker_ends_although_somebody_swallows_a_cancellation(link, amqp_url, history, sender):

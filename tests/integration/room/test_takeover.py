@@ -106,17 +106,30 @@ async def test_i5_an_event_without_its_confirm_is_not_fanned_out_and_its_sender_
     assert history.seqs("general") == [1, 2, 3]
 
 
-async def bind_a_queue_that_takes_nothing(link):
+async def bind_a_queue_that_takes_nothing(link, key="room.#"):
     channel = await open_channel(link, confirms=True)
     arguments = {"x-max-length": 0, "x-overflow": "reject-publish"}
     await channel.queue_declare("full", durable=True, arguments=arguments)
-    await channel.queue_bind("full", routes.LOG, "room.#")
+    await channel.queue_bind("full", routes.LOG, key)
     return "full"
 
 
 async def remove_queue(link, name):
     channel = await open_channel(link, confirms=True)
     await channel.queue_delete(name)
+
+
+async def test_a_room_that_the_log_does_not_let_load_costs_its_commands_no_delivery_after_the_first(
+    worker, history, sender, link
+):
+    """Each delivery to a term that fails brings a command nearer to the broker's delivery limit."""
+    full = await bind_a_queue_that_takes_nothing(link, "query.#")
+    future = sender.send("create", title="General")
+    await eventually(lambda: history.lookups >= 2, 20)
+    assert history.snapshots == 1
+    assert not future.done()
+    await remove_queue(link, full)
+    assert (await answered(future)).seq == 1
 
 
 async def test_i5_an_event_that_the_log_cannot_route_is_neither_fanned_out_nor_answered(
