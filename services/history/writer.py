@@ -175,8 +175,16 @@ class ShardWriter:
         return True
 
     async def _answer(self, delivery: DeliveredMessage, question: Question) -> None:
-        """Answer, then ack: a question may come again after its answer, which does no harm, but not be lost before."""
-        answer = await self._persist(lambda: answer_barrier(self._store, question, datetime.now(UTC)))
+        """Answer, then ack: a question may come again after its answer, which does no harm, but not be lost before.
+        One on which the store breaks, by a bug, is set aside: it must not hold up the log."""
+        try:
+            answer = await self._persist(lambda: answer_barrier(self._store, question, datetime.now(UTC)))
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            log.exception("query_failed", query=question.query.to_json().decode()[:500])
+            await self._flush(_Batch([delivery], parked=[(delivery, Garbage(ParkReason.POISON, repr(error)))]))
+            return
         await self._reply(properties_of(delivery), answer.to_json())
         self._metrics.barriers.labels(question.query.type).inc()
         await self._channel.basic_ack(_tag(delivery), wait=False)

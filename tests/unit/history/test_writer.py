@@ -188,6 +188,19 @@ async def test_a_poison_entry_is_parked_alone():
     assert (await bench.store.room("other")).seq == 2
 
 
+class BrokenStore(MemoryStore):
+    async def snapshot(self, room):
+        raise KeyError(room)
+
+
+async def test_a_query_on_which_the_store_breaks_is_parked_and_the_log_goes_on():
+    bench, story = Bench(BrokenStore()), Chronicle()
+    poison = question(SnapshotQuery(room="general", worker="w"))
+    await bench.deliver(entry(story.created()._replace(fence=9)), poison, entry(story.said()._replace(fence=10)))
+    assert await bench.write(4) == [("ack", 1, True), ("parked", "poison"), ("ack", 2, True), ("ack", 3, True)]
+    assert (await bench.store.room("general")).seq == 2
+
+
 class AwayStore(MemoryStore):
     def __init__(self, times):
         super().__init__()
