@@ -99,7 +99,7 @@ def read_room(document: Document) -> RoomRecord:
 def write_standing(standing: Standing) -> Write:
     """All of a standing but its marks, which only receipts move."""
     member, fields = standing.membership, standing.model_dump(mode="json", exclude={"membership"})
-    fields["member"] = int(member is not None)
+    fields |= {"member": int(member is not None), "banned": int(standing.ban is not None)}
     if member is not None:
         fields |= member.model_dump(mode="json", exclude={"user", "read", "delivered"})
     no_marks = {"marks_since": 0, "read": 0, "delivered": 0}

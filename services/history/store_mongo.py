@@ -45,7 +45,7 @@ from services.history.fold import (
     touched_invites,
     touched_users,
 )
-from services.history.intake import Conflict, Kept, Known, Outcome, Place, Plan, command_of, place_of, plan
+from services.history.intake import Conflict, Kept, Known, Outcome, Place, Plan, Repeated, command_of, place_of, plan
 from services.history.pages import Window, answer_of, applied_command
 from services.history.store import FENCE_LIFETIME, REMEMBERED_QUESTIONS, Loaded, RoomPage, StoreUnavailable
 
@@ -62,7 +62,11 @@ _INDEXES: Final[dict[str, list[IndexModel]]] = {
         IndexModel([("room", ASCENDING), ("actor", ASCENDING), ("applied", ASCENDING)], unique=True),
     ],
     "rooms": [IndexModel([("listed", ASCENDING), ("activity", DESCENDING)])],
-    "members": [IndexModel([("room", ASCENDING), ("user", ASCENDING)], unique=True), IndexModel([("user", ASCENDING)])],
+    "members": [
+        IndexModel([("room", ASCENDING), ("user", ASCENDING)], unique=True),
+        IndexModel([("room", ASCENDING), ("member", ASCENDING), ("banned", ASCENDING)]),
+        IndexModel([("user", ASCENDING)]),
+    ],
     "invites": [IndexModel([("room", ASCENDING)])],
     "fences": [IndexModel([("expires_at", ASCENDING)])],
 }
@@ -106,6 +110,7 @@ class MongoStore:
             planned = plan(batch, known)
             if planned.events:
                 planned = await self._insert(batch, known, planned)
+            await self._confirm(batch, known, planned)
             await self._save(planned)
             return planned.outcomes
 
@@ -126,8 +131,9 @@ class MongoStore:
             if record is None:
                 return None
             projection = Projection(record)
-            async for document in self._members.find(where(room=room)):
-                projection.standings[document["user"]] = read_standing(document)
+            for wanted in (where(room=room, member=1), where(room=room, member=0, banned=1)):
+                async for document in self._members.find(wanted):
+                    projection.standings[document["user"]] = read_standing(document)
             async for document in self._invites.find(where(room=room)):
                 projection.invites[document["invite"]] = read_invite(document)
             recent = Window(0, record.seq, limits.RECENT_COMMANDS, newest=True)
@@ -194,11 +200,14 @@ class MongoStore:
         self._client.close()
 
     async def _grow_out_of(self, index: str) -> None:
-        """What was stored when a command_id stood for one event only gets its `applied`. Safe to repeat."""
+        """What was stored when a command_id stood for one event only gets its marks. Safe to repeat."""
         unmarked = {"applied": {"$exists": False}}
         while found := await self._events.find(unmarked, {"command_id": 1}).limit(1000).to_list(None):
             marks = [UpdateOne(where(_id=each["_id"]), {"$set": {"applied": each["command_id"]}}) for each in found]
             await self._events.bulk_write(marks, ordered=False)
+        unmarked = {"banned": {"$exists": False}}
+        await self._members.update_many(unmarked | {"ban": {"$ne": None}}, {"$set": {"banned": 1}})
+        await self._members.update_many(unmarked, {"$set": {"banned": 0}})
         await self._events.drop_index(index)
 
     async def _known(self, batch: Sequence[Logged]) -> Known:
@@ -257,6 +266,26 @@ class MongoStore:
         if deletes := [DeleteOne(_at(entry)) for entry in entries if entry.type == "event"]:
             await self._events.bulk_write(deletes, ordered=False)
 
+    async def _confirm(self, batch: Sequence[Logged], known: Known, planned: Plan) -> None:
+        """Wait until a majority has what repeats were found to be there already: an earlier try may have failed just
+        for that. These writes change nothing, but wait like any other, and find out when what was read is lost."""
+        folded: dict[RoomId, int] = {}
+        kept: list[Event] = []
+        for (entry, _, _), outcome in zip(batch, planned.outcomes, strict=True):
+            if entry.type != "event" or not isinstance(outcome, Repeated):
+                continue
+            if entry.seq <= _seq_of(known.rooms[entry.room]):
+                folded[entry.room] = entry.seq
+            elif place_of(entry) in known.kept:
+                kept.append(entry)
+        await self._touch(self._events, [UpdateOne(_at(event), {"$max": {"seq": event.seq}}) for event in kept])
+        guards = [(where(_id=room) | {"seq": {"$gte": seq}}, seq) for room, seq in folded.items()]
+        await self._touch(self._rooms, [UpdateOne(guard, {"$max": {"seq": seq}}) for guard, seq in guards])
+
+    async def _touch(self, collection: Collection_, writes: list[UpdateOne]) -> None:
+        if writes and (await collection.bulk_write(writes, ordered=False)).matched_count < len(writes):
+            raise StoreUnavailable("what was read there is gone again")
+
     async def _save(self, planned: Plan) -> None:
         """Write the records; the rooms last, because readers and retries take them for done."""
         if planned.begun:
@@ -289,7 +318,7 @@ class MongoStore:
         questions = document.get("questions", [])
         for asked in questions:
             if asked["question"] == question:
-                return int(asked["fence"])
+                return int(asked["fence"]) if await self._still(document) else None
         term = document["fence"] + 1
         latest = [*questions, {"question": question, "fence": term}][-REMEMBERED_QUESTIONS:]
         change: Document = {"$set": {"fence": term, "questions": latest}}
@@ -297,6 +326,11 @@ class MongoStore:
             change["$set"]["expires_at"] = expires_at
         done = await self._fences.update_one(where(_id=room, fence=document["fence"]), change)
         return term if done.matched_count else None
+
+    async def _still(self, fence: Document) -> bool:
+        """Wait until a majority has the fence as it was read; False: it changed meanwhile."""
+        here = where(_id=fence["_id"], fence=fence["fence"])
+        return (await self._fences.update_one(here, {"$max": {"fence": fence["fence"]}})).matched_count > 0
 
     async def _first_fence(self, room: RoomId, question: str, expires_at: int | None) -> int | None:
         document: Document = {"_id": room, "fence": 1, "questions": [{"question": question, "fence": 1}]}

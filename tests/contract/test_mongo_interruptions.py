@@ -191,11 +191,14 @@ async def test_i1_two_writers_that_insert_the_same_batch_at_once_lose_nothing(mo
 
 async def test_a_store_begun_before_command_ids_could_be_reused_is_taken_over(mongo_url, mongo):
     story = Chronicle()
-    await mongo.append([story.created(), *story.chat(3)])
+    await mongo.append(
+        [story.created(members=("alice", "bob")), *story.chat(2), story.event("member_banned", user="bob")]
+    )
     for name, index in (await mongo._events.index_information()).items():
         if ("applied", 1) in index["key"]:
             await mongo._events.drop_index(name)
     await mongo._events.update_many({}, {"$unset": {"applied": ""}})
+    await mongo._members.update_many({}, {"$unset": {"banned": ""}})
     await mongo._events.create_index([("room", 1), ("actor", 1), ("command_id", 1)], unique=True)
     for _ in range(2):
         await mongo.prepare()
@@ -203,6 +206,56 @@ async def test_a_store_begun_before_command_ids_could_be_reused_is_taken_over(mo
     assert await mongo.append([story.said(command_id="c2")]) == [Stored(reused=True)]
     assert (await mongo.lookup("general", "alice", "c2")).seq == 2
     await assert_is_the_fold_of(mongo, story.log)
+
+
+async def test_i1_repeats_are_not_called_stored_before_a_majority_has_them(mongo_url, mongo):
+    story = Chronicle()
+    log = [story.created(), *story.chat(3)]
+    await mongo.append(log)
+    failing = failing_store(mongo_url, 1, "behind")
+    with pytest.raises(StoreUnavailable):
+        await failing.append(log[1:])
+    await failing.close()
+    assert await mongo.append(log[1:]) == [Repeated()] * 3
+
+
+async def test_i1_repeats_that_a_new_primary_does_not_have_are_stored_again(mongo_url, mongo):
+    story = Chronicle()
+    log = [story.created(), *story.chat(3)]
+    await mongo.append(log[:1])
+    before = await mongo._rooms.find_one({})
+    await mongo.append(log)
+
+    @asynccontextmanager
+    async def lost_meanwhile():
+        await mongo._events.delete_many({"seq": {"$gt": 1}})
+        await mongo._rooms.update_one({}, {"$set": before})
+        yield
+
+    losing = watched_store(mongo_url, lost_meanwhile)
+    with pytest.raises(StoreUnavailable):
+        await losing.append(log[1:])
+    await losing.close()
+    assert await mongo.append(log[1:]) == [Stored()] * 3
+    await assert_is_the_fold_of(mongo, log)
+
+
+async def test_i8_a_fence_that_was_raised_before_is_not_told_before_a_majority_has_it(mongo_url, mongo):
+    await mongo.append([Chronicle().created()])
+    assert await mongo.raise_fence("general", "q1", BEGAN) == 2
+    failing = failing_store(mongo_url, 2, "before")
+    with pytest.raises(StoreUnavailable):
+        await failing.raise_fence("general", "q1", BEGAN)
+    await failing.close()
+
+
+async def test_a_snapshot_reads_nobody_who_is_neither_member_nor_banned(mongo):
+    story = Chronicle()
+    await mongo.append([story.created(members=("alice", "bob", "carol"))])
+    await mongo.append([story.left("bob"), story.event("member_banned", user="carol")])
+    await mongo._members.update_one({"user": "bob"}, {"$unset": {"ban": ""}})
+    state = (await mongo.snapshot("general")).state
+    assert ([member.user for member in state.members], [ban.user for ban in state.bans]) == (["alice"], ["carol"])
 
 
 async def test_i8_two_that_ask_at_once_get_two_terms(mongo_url, mongo):
