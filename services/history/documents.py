@@ -149,9 +149,9 @@ def read_invite(document: Document) -> InviteRecord:
     return InviteRecord.model_validate({name: document[name] for name in InviteRecord.model_fields})
 
 
-def write_begun_fence(room: RoomId, term: int) -> Write:
+def write_begun_fence(room: RoomId, fence: int) -> Write:
     """The fence of a room that came to be: not below its first writer's, and not forgotten any more."""
-    return Write(where(_id=room), {"$max": {"fence": term}, "$unset": {"expires_at": ""}})
+    return Write(where(_id=room), {"$max": {"fence": fence}, "$unset": {"expires_at": ""}})
 
 
 def _newer(key: str, seq: int, fields: Document, at_first: Document | None = None) -> Write:

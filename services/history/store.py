@@ -69,8 +69,8 @@ class Store(Protocol):
         ...
 
     async def raise_fence(self, room: RoomId, question: str, now: datetime) -> int:
-        """The term for the writer that asks: one above the last. The same `question` asked again, even after later
-        ones, gets the term it got, so that a redelivered question cannot turn its asker into a former writer.
+        """The fence for the writer that asks: one above the last. The same `question` asked again, even after later
+        ones, gets the fence it got, so that a redelivered question cannot turn its asker into a former writer.
 
         A room that does not exist has a fence as well; it is forgotten `FENCE_LIFETIME` after it was last raised.
         """

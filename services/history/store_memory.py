@@ -20,7 +20,7 @@ from services.history.store import FENCE_LIFETIME, REMEMBERED_QUESTIONS, Loaded,
 
 @dataclass(slots=True)
 class _Fence:
-    term: int = 0
+    latest: int = 0
     expires_at: datetime | None = None
     questions: dict[str, int] = field(default_factory=dict)
 
@@ -49,11 +49,11 @@ class MemoryStore:
         fence = self._fences.setdefault(room, _Fence())
         if question in fence.questions:
             return fence.questions[question]
-        fence.term += 1
-        latest = [*fence.questions.items(), (question, fence.term)][-REMEMBERED_QUESTIONS:]
+        fence.latest += 1
+        latest = [*fence.questions.items(), (question, fence.latest)][-REMEMBERED_QUESTIONS:]
         fence.questions = dict(latest)
         fence.expires_at = None if room in self._rooms else now + FENCE_LIFETIME
-        return fence.term
+        return fence.latest
 
     async def snapshot(self, room: RoomId) -> Loaded | None:
         """See `Store.snapshot`."""
@@ -120,7 +120,7 @@ class MemoryStore:
         rooms = {entry.room for entry in entries}
         return Known(
             rooms={room: self._rooms[room] for room in rooms if room in self._rooms},
-            fences={room: self._fences[room].term for room in rooms if room in self._fences},
+            fences={room: self._fences[room].latest for room in rooms if room in self._fences},
             kept={place: kept for room in rooms for place, kept in self._events.get(room, {}).items()},
             commands={command_of(entry) for entry in entries if entry.type == "event"} & self._commands.keys(),
         )
@@ -131,9 +131,9 @@ class MemoryStore:
             self._commands.setdefault(command_of(kept.event), kept)
             if isinstance(kept.event, RoomCreated):
                 self._rooms[kept.event.room] = Projection()
-        for room, term in planned.begun.items():
+        for room, begun in planned.begun.items():
             fence = self._fences.setdefault(room, _Fence())
-            fence.term, fence.expires_at = max(fence.term, term), None
+            fence.latest, fence.expires_at = max(fence.latest, begun), None
         for (room, user), standing in planned.standings.items():
             self._rooms[room].standings[user] = standing
         for (room, invite), record in planned.invites.items():

@@ -49,7 +49,7 @@ from services.history.intake import Conflict, Kept, Known, Outcome, Place, Plan,
 from services.history.pages import Window, answer_of, applied_command
 from services.history.store import FENCE_LIFETIME, REMEMBERED_QUESTIONS, Loaded, RoomPage, StoreUnavailable
 
-Collection_ = AsyncIOMotorCollection[Document]
+Documents = AsyncIOMotorCollection[Document]
 
 DUPLICATE_KEY: Final = 11000
 FENCE_TRIES: Final = 100
@@ -87,11 +87,11 @@ class MongoStore:
         )
         durable = WriteConcern(w="majority", j=True, wtimeout=milliseconds)
         self._database = self._client.get_default_database(write_concern=durable)
-        self._events: Collection_ = self._database["events"]
-        self._rooms: Collection_ = self._database["rooms"]
-        self._members: Collection_ = self._database["members"]
-        self._invites: Collection_ = self._database["invites"]
-        self._fences: Collection_ = self._database["fences"]
+        self._events: Documents = self._database["events"]
+        self._rooms: Documents = self._database["rooms"]
+        self._members: Documents = self._database["members"]
+        self._invites: Documents = self._database["invites"]
+        self._fences: Documents = self._database["fences"]
 
     async def prepare(self) -> None:
         """See `Store.prepare`."""
@@ -120,8 +120,8 @@ class MongoStore:
             await self._fences.delete_many({"expires_at": {"$lt": microseconds(now)}})
             expires_at = None if await self._rooms.find_one(where(_id=room)) else microseconds(now + FENCE_LIFETIME)
             for _ in range(FENCE_TRIES):
-                if (term := await self._try_raise(room, question, expires_at)) is not None:
-                    return term
+                if (raised := await self._try_raise(room, question, expires_at)) is not None:
+                    return raised
         raise StoreUnavailable(f"the fence of {room} changed {FENCE_TRIES} times under our hands")
 
     async def snapshot(self, room: RoomId) -> Loaded | None:
@@ -282,14 +282,14 @@ class MongoStore:
         guards = [(where(_id=room) | {"seq": {"$gte": seq}}, seq) for room, seq in folded.items()]
         await self._touch(self._rooms, [UpdateOne(guard, {"$max": {"seq": seq}}) for guard, seq in guards])
 
-    async def _touch(self, collection: Collection_, writes: list[UpdateOne]) -> None:
+    async def _touch(self, collection: Documents, writes: list[UpdateOne]) -> None:
         if writes and (await collection.bulk_write(writes, ordered=False)).matched_count < len(writes):
             raise StoreUnavailable("what was read there is gone again")
 
     async def _save(self, planned: Plan) -> None:
         """Write the records; the rooms last, because readers and retries take them for done."""
         if planned.begun:
-            await self._write(self._fences, [write_begun_fence(room, term) for room, term in planned.begun.items()])
+            await self._write(self._fences, [write_begun_fence(room, fence) for room, fence in planned.begun.items()])
         if planned.moved:
             await self._write(self._members, [write_standing(planned.standings[key]) for key in planned.moved])
         if marks := [
@@ -301,7 +301,7 @@ class MongoStore:
         if planned.rooms:
             await self._write(self._rooms, [*map(write_room, planned.rooms.values())])
 
-    async def _write(self, collection: Collection_, writes: list[Write]) -> None:
+    async def _write(self, collection: Documents, writes: list[Write]) -> None:
         """Guarded upserts. A duplicate key says that the record is there: then the guard alone decides."""
         try:
             await collection.bulk_write(
@@ -319,13 +319,13 @@ class MongoStore:
         for asked in questions:
             if asked["question"] == question:
                 return int(asked["fence"]) if await self._still(document) else None
-        term = document["fence"] + 1
-        latest = [*questions, {"question": question, "fence": term}][-REMEMBERED_QUESTIONS:]
-        change: Document = {"$set": {"fence": term, "questions": latest}}
+        raised = document["fence"] + 1
+        latest = [*questions, {"question": question, "fence": raised}][-REMEMBERED_QUESTIONS:]
+        change: Document = {"$set": {"fence": raised, "questions": latest}}
         if expires_at is not None:
             change["$set"]["expires_at"] = expires_at
         done = await self._fences.update_one(where(_id=room, fence=document["fence"]), change)
-        return term if done.matched_count else None
+        return raised if done.matched_count else None
 
     async def _still(self, fence: Document) -> bool:
         """Wait until a majority has the fence as it was read; False: it changed meanwhile."""
@@ -360,7 +360,7 @@ class MongoStore:
         cursor = self._rooms.find(wanted).sort(order).skip(offset).limit(limit)
         return [read_room(document) async for document in cursor]
 
-    async def _by_id(self, collection: Collection_, ids: Iterable[str]) -> list[Document]:
+    async def _by_id(self, collection: Documents, ids: Iterable[str]) -> list[Document]:
         wanted = sorted(ids)
         return [document async for document in collection.find({"_id": {"$in": wanted}})] if wanted else []
 

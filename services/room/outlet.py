@@ -16,8 +16,7 @@ from schemas import routes
 from schemas.fanout import fanout_batches
 from services.room.effects import FanOut, Reply
 from services.room.metrics import RoomMetrics
-
-TRANSIENT = 1
+from services.runtime.broker import TRANSIENT
 
 
 class Outlet:

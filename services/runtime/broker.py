@@ -31,6 +31,7 @@ LONGEST_PAUSE_SECONDS: Final = 5.0
 OPENING_SECONDS: Final = 20.0
 """The bound on opening a channel, and on declaring everything once."""
 PERSISTENT: Final = 2
+TRANSIENT: Final = 1
 
 BROKER_ERRORS: Final = (AMQPError, OSError, TimeoutError, RuntimeError, asyncio.InvalidStateError)
 """What the driver raises when the broker is away or a channel is gone; RuntimeError and InvalidStateError are how

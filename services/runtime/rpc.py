@@ -15,7 +15,7 @@ from aiormq.abc import DeliveredMessage
 from aiormq.channel import Channel
 from pamqp import commands
 
-from services.runtime.broker import BROKER_ERRORS, OPENING_SECONDS, PERSISTENT, properties_of
+from services.runtime.broker import BROKER_ERRORS, OPENING_SECONDS, PERSISTENT, TRANSIENT, properties_of
 
 REPLY_TO: Final = "amq.rabbitmq.reply-to"
 
@@ -194,6 +194,6 @@ def _properties(
         content_type="application/json",
         correlation_id=correlation_id,
         reply_to=REPLY_TO if correlation_id else None,
-        delivery_mode=PERSISTENT if persistent else 1,
+        delivery_mode=PERSISTENT if persistent else TRANSIENT,
         headers=headers,
     )
