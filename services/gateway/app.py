@@ -73,7 +73,7 @@ class Service:
     async def run(self, stopping: asyncio.Event) -> None:
         """Until `stopping` is set and everything is drained."""
         log.info("gate_starting", gate=self.gate.gate_id, port=self.settings.http_port)
-        async with asyncio.TaskGroup() as group:
+        async with self.control, asyncio.TaskGroup() as group:
             group.create_task(self.gate.run(self.closing))
             group.create_task(self._keep("publish", self.publisher.serve))
             group.create_task(self._keep("fanout", self.fanout.serve))

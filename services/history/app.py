@@ -156,7 +156,7 @@ async def serve(settings: HistorySettings, stopping: asyncio.Event) -> None:
     Reader(Queries(store, settings.history_through_seconds), metrics).subscribe(
         control.broker, at_once=settings.history_queries
     )
-    async with asyncio.TaskGroup() as tasks:
+    async with control, asyncio.TaskGroup() as tasks:
         tasks.create_task(
             serve_ops(health, registry, host=settings.ops_host, port=settings.ops_port, stopping=stopping)
         )
@@ -170,7 +170,6 @@ async def serve(settings: HistorySettings, stopping: asyncio.Event) -> None:
 async def _read(control: ControlPlane, health: Health, stopping: asyncio.Event, beat_seconds: float) -> None:
     await control.start(stopping)
     await _watch_reads(control, health, stopping, beat_seconds)
-    await control.stop()
 
 
 def main() -> None:

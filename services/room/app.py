@@ -30,7 +30,7 @@ async def serve(settings: RoomSettings, stopping: asyncio.Event) -> None:
 
     control = ControlPlane(settings.amqp_url, name, hear, timeout_seconds=timeout)
     worker = Worker(name, settings, RoomMetrics(registry), health, control.tell)
-    async with asyncio.TaskGroup() as tasks:
+    async with control, asyncio.TaskGroup() as tasks:
         tasks.create_task(serve_ops(health, registry, host=settings.ops_host, port=settings.ops_port, stopping=ended))
         starting = tasks.create_task(control.start(stopping))
         await keep_connected(
@@ -41,7 +41,6 @@ async def serve(settings: RoomSettings, stopping: asyncio.Event) -> None:
             timeout_seconds=timeout,
         )
         await starting
-        await control.stop()
         ended.set()
 
 

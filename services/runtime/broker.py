@@ -57,7 +57,7 @@ async def connect(url: str, name: str, *, timeout_seconds: float) -> AbstractCon
     try:
         await connection.connect(timeout=timeout_seconds)
     except BaseException:
-        await connection.close()  # else it would try to close itself whenever it is collected
+        await _close(connection, timeout_seconds)  # else it would try to close itself whenever it is collected
         raise
     return connection
 
@@ -138,16 +138,39 @@ async def keep_connected(
     """
     pause = FIRST_PAUSE_SECONDS
     while not stopping.is_set():
-        try:
-            connection = await connect(url, name, timeout_seconds=timeout_seconds)
-        except BROKER_ERRORS as error:
-            log.warning("broker_unreachable", connection=name, error=repr(error), pause_seconds=round(pause, 2))
-        else:
+        connection = await _reached(url, name, timeout_seconds)
+        if connection is not None:
             pause = FIRST_PAUSE_SECONDS
             await _serve_until_closed(connection, name, serve, timeout_seconds)
         if not stopping.is_set():
             await wait_or(stopping, pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+
+async def _reached(url: str, name: str, timeout_seconds: float) -> AbstractConnection | None:
+    """One try. A broker that is going down ends it in any way at all: with an error of the driver, a bare Exception,
+    or a CancelledError that nobody asked for."""
+    try:
+        return await connect(url, name, timeout_seconds=timeout_seconds)
+    except asyncio.CancelledError:
+        if is_cancelled():
+            raise
+        log.warning("broker_unreachable", connection=name, error="the connection was given up")
+    except Exception as error:  # noqa: BLE001 - the outermost loop of a connection: try again
+        log.warning("broker_unreachable", connection=name, error=repr(error))
+    return None
+
+
+async def _close(connection: AbstractConnection, timeout_seconds: float) -> None:
+    """Close, whatever state it is in, within the bound."""
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            await connection.close()
+    except asyncio.CancelledError:
+        if is_cancelled():
+            raise
+    except Exception as error:  # noqa: BLE001 - it is gone either way
+        log.debug("connection_not_closed", error=repr(error))
 
 
 async def _serve_until_closed(
@@ -168,8 +191,7 @@ async def _serve_until_closed(
         [outcome, _] = await asyncio.gather(serving, closed, return_exceptions=True)
         if isinstance(outcome, Exception):
             _log_end(name, outcome)
-        with contextlib.suppress(*BROKER_ERRORS):
-            await asyncio.wait_for(connection.close(), timeout_seconds)
+        await _close(connection, timeout_seconds)
 
 
 def _closing(connection: AbstractConnection) -> asyncio.Future[Any]:  # Any: how it closed does not matter here

@@ -6,9 +6,8 @@ A service adds its own subscribers (queries, the AMQP door) to `broker` before `
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, Self
 
 import structlog
 from faststream import AckPolicy
@@ -19,7 +18,7 @@ from pydantic import ValidationError
 
 from schemas import routes
 from schemas.control import CONTROL, Control
-from services.runtime.broker import BROKER_ERRORS, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, is_cancelled, wait_or
+from services.runtime.broker import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, is_cancelled, wait_or
 
 log = structlog.get_logger()
 
@@ -44,19 +43,31 @@ class ControlPlane:
         """Connect and start every subscriber, trying until it works or `stopping` is set."""
         pause = FIRST_PAUSE_SECONDS
         while not stopping.is_set():
-            try:
-                await self.broker.start()
-            except BROKER_ERRORS as error:
-                log.warning("control_unreachable", error=repr(error), pause_seconds=pause)
-                await self._stop()
-                await wait_or(stopping, pause)
-                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
-            else:
+            if await self._started():
                 return
+            await self.stop()
+            await wait_or(stopping, pause)
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
     async def stop(self) -> None:
-        """Stop every subscriber and disconnect, within the bound."""
-        await self._stop()
+        """Stop every subscriber and disconnect, within the bound. Must be called in the end, whatever happened: what
+        reconnects inside ends only when it is told to. Safe to repeat."""
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                await self.broker.stop()
+        except asyncio.CancelledError:
+            if is_cancelled():
+                raise
+        except Exception as error:  # noqa: BLE001 - it is gone either way
+            log.info("control_not_stopped", error=repr(error))
+
+    async def __aenter__(self) -> Self:
+        """Nothing yet: `start` waits for the broker, and may be called beside other work."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop."""
+        await self.stop()
 
     async def tell(self, message: Control) -> bool:
         """Say it to everyone on `chat.control`; False when the broker did not take it."""
@@ -73,9 +84,18 @@ class ControlPlane:
             return False
         return True
 
-    async def _stop(self) -> None:
-        with contextlib.suppress(*BROKER_ERRORS):
-            await asyncio.wait_for(self.broker.stop(), self._timeout_seconds)
+    async def _started(self) -> bool:
+        try:
+            await self.broker.start()
+        except asyncio.CancelledError:
+            if is_cancelled():
+                raise
+            log.warning("control_unreachable", error="the connection was given up")
+            return False
+        except Exception as error:  # noqa: BLE001 - the outermost loop of a connection: try again
+            log.warning("control_unreachable", error=repr(error))
+            return False
+        return True
 
     def _subscribe(self, queue: str) -> None:
         arguments: ClassicQueueArgs = {"x-expires": QUEUE_EXPIRES_MILLISECONDS, "x-max-length": QUEUE_LENGTH}
