@@ -52,6 +52,10 @@ class Container:
     def kill(self):
         docker("kill", "--signal", "KILL", self._id)
 
+    def execute(self, *command):
+        """What a command says inside."""
+        return docker("exec", self._id, *command)
+
     def remove(self):
         """Also what never came up."""
         self._made.stop()
