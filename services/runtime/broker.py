@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final, cast
 
 import aio_pika
@@ -151,11 +151,8 @@ async def _reached(url: str, name: str, timeout_seconds: float) -> AbstractConne
     """One try. A broker that is going down ends it in any way at all: with an error of the driver, a bare Exception,
     or a CancelledError that nobody asked for."""
     try:
-        return await connect(url, name, timeout_seconds=timeout_seconds)
-    except asyncio.CancelledError:
-        if is_cancelled():
-            raise
-        log.warning("broker_unreachable", connection=name, error="the connection was given up")
+        async with given_up_is_an_error():
+            return await connect(url, name, timeout_seconds=timeout_seconds)
     except Exception as error:  # noqa: BLE001 - the outermost loop of a connection: try again
         log.warning("broker_unreachable", connection=name, error=repr(error))
     return None
@@ -164,11 +161,8 @@ async def _reached(url: str, name: str, timeout_seconds: float) -> AbstractConne
 async def _close(connection: AbstractConnection, timeout_seconds: float) -> None:
     """Close, whatever state it is in, within the bound."""
     try:
-        async with asyncio.timeout(timeout_seconds):
+        async with given_up_is_an_error(), asyncio.timeout(timeout_seconds):
             await connection.close()
-    except asyncio.CancelledError:
-        if is_cancelled():
-            raise
     except Exception as error:  # noqa: BLE001 - it is gone either way
         log.debug("connection_not_closed", error=repr(error))
 
@@ -206,6 +200,17 @@ def is_cancelled() -> bool:
     up: whoever waited then was not cancelled, and must not end as if it was."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
+
+
+@contextlib.asynccontextmanager
+async def given_up_is_an_error() -> AsyncIterator[None]:
+    """Turn a CancelledError of the driver's own into a ConnectionError; one that is meant for this task stays."""
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        if is_cancelled():
+            raise
+        raise ConnectionError("the connection was given up") from error
 
 
 def _log_end(name: str, error: Exception) -> None:

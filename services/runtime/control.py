@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from schemas import routes
 from schemas.control import CONTROL, Control
-from services.runtime.broker import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, is_cancelled, wait_or
+from services.runtime.broker import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, given_up_is_an_error, wait_or
 
 log = structlog.get_logger()
 
@@ -53,11 +53,8 @@ class ControlPlane:
         """Stop every subscriber and disconnect, within the bound. Must be called in the end, whatever happened: what
         reconnects inside ends only when it is told to. Safe to repeat."""
         try:
-            async with asyncio.timeout(self._timeout_seconds):
+            async with given_up_is_an_error(), asyncio.timeout(self._timeout_seconds):
                 await self.broker.stop()
-        except asyncio.CancelledError:
-            if is_cancelled():
-                raise
         except Exception as error:  # noqa: BLE001 - it is gone either way
             log.info("control_not_stopped", error=repr(error))
 
@@ -72,13 +69,8 @@ class ControlPlane:
     async def tell(self, message: Control) -> bool:
         """Say it to everyone on `chat.control`; False when the broker did not take it."""
         try:
-            async with asyncio.timeout(self._timeout_seconds):
+            async with given_up_is_an_error(), asyncio.timeout(self._timeout_seconds):
                 await self.broker.publish(message.to_json(), exchange=CONTROL_EXCHANGE, content_type="application/json")
-        except asyncio.CancelledError:
-            if is_cancelled():
-                raise
-            log.info("control_not_told", type=message.type, error="the connection was given up")
-            return False
         except Exception as error:  # noqa: BLE001 - best effort: the driver raises whatever ended the connection
             log.info("control_not_told", type=message.type, error=repr(error))
             return False
@@ -86,12 +78,8 @@ class ControlPlane:
 
     async def _started(self) -> bool:
         try:
-            await self.broker.start()
-        except asyncio.CancelledError:
-            if is_cancelled():
-                raise
-            log.warning("control_unreachable", error="the connection was given up")
-            return False
+            async with given_up_is_an_error():
+                await self.broker.start()
         except Exception as error:  # noqa: BLE001 - the outermost loop of a connection: try again
             log.warning("control_unreachable", error=repr(error))
             return False
