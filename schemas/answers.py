@@ -7,10 +7,10 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, TypeAdapter
 
 from schemas import limits
-from schemas.commands import Session
+from schemas.commands import SaidStatus, Session
 from schemas.errors import ERRORS, Code
 from schemas.fields import Moment, Title
-from schemas.ids import CommandIdField, EpochField, MessageIdField, RoomIdField, Seq, UserIdField
+from schemas.ids import CommandIdField, EpochField, InviteIdField, MessageIdField, RoomIdField, Seq, UserIdField
 from schemas.model import Model
 from schemas.roles import Role, Visibility
 
@@ -31,6 +31,7 @@ class Accepted(Model):
     epoch: EpochField
     seq: Seq
     message_id: MessageIdField | None = None
+    invite: InviteIdField | None = None
     at: Moment
 
 
@@ -59,11 +60,12 @@ ANSWER: Final[TypeAdapter[Answer]] = TypeAdapter(Annotated[Answer, Field(discrim
 
 
 class MemberView(Model):
-    """A member as others see them."""
+    """A member as others see them. `status` is what one who is online said of themselves, if anything."""
 
     user: UserIdField
     role: Role
     online: bool = False
+    status: SaidStatus | None = None
 
 
 class SessionRefused(Model):

@@ -35,7 +35,8 @@ class CommandBase(Model):
 
 
 class Create(CommandBase):
-    """Make a room; the actor becomes its owner, `members` become members."""
+    """Make a room; the actor becomes its owner, `members` become members. A `direct` one names one other user, both are
+    owners, and its id is `schemas.ids.direct_room_id` of the two."""
 
     type: Literal["create"] = "create"
     title: Title
@@ -227,12 +228,28 @@ class Position(Model):
     seq: Seq
 
 
+class SaidStatus(Model):
+    """How available a user says they are."""
+
+    state: Status
+    mood: Mood = ""
+    text: Reason = ""
+
+
 class Session(Model):
-    """One client of a gate that wants, or no longer wants, a room's events."""
+    """One client of a gate that wants, or no longer wants, a room's events.
+
+    Attributes:
+        attach_ref: grows with every attach at the gate and stays the session's own: a `detach` that names a lower one
+            than the room holds is late, and changes nothing.
+        status: what the user last said here, so that a new writer of the room knows it too.
+    """
 
     client: ClientIdField
     user: UserIdField
     position: Position | None = None
+    attach_ref: Seq = 0
+    status: SaidStatus | None = None
 
 
 class Attach(CommandBase):
@@ -248,6 +265,12 @@ class Detach(CommandBase):
 
     type: Literal["detach"] = "detach"
     sessions: Annotated[tuple[Session, ...], Field(min_length=1, max_length=limits.SESSIONS_PER_ATTACH)]
+
+
+class Inspect(CommandBase):
+    """An operator asks the room's writer what it knows of the room; answered with `schemas.operations.Inspection`."""
+
+    type: Literal["inspect"] = "inspect"
 
 
 ClientCommand = (
@@ -277,7 +300,7 @@ ClientCommand = (
 )
 """What a person or a program may wish, over any door."""
 
-Command = ClientCommand | Attach | Detach
+Command = ClientCommand | Attach | Detach | Inspect
 
 CLIENT_COMMAND: Final[TypeAdapter[ClientCommand]] = TypeAdapter(Annotated[ClientCommand, Field(discriminator="type")])
 """Parses a command body from outside. Raises `pydantic.ValidationError` for anything else, gate verbs included."""
@@ -290,3 +313,9 @@ COMMANDS: Final[dict[str, type[Command]]] = {model.model_fields["type"].default:
 
 GATE_VERBS: Final = frozenset({"attach", "detach"})
 """Verbs only a gate may use; every door for people and programs refuses them."""
+
+OPERATOR_VERBS: Final = frozenset({"inspect"})
+"""Verbs only who may write to `chat.commands` can use; every door refuses them as well."""
+
+EVENTLESS_VERBS: Final = frozenset({"mark_read", "mark_delivered", "typing", "set_status"})
+"""Verbs of people that never make an event: to repeat one does no harm, so nobody looks for its first answer."""

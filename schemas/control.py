@@ -30,12 +30,19 @@ class GateGone(Model):
 
 
 class WorkerHeartbeat(Model):
-    """A room worker lives and is active on `shards`."""
+    """A room worker lives and is active on `shards`. `ready`: it stands in line for every other one as well."""
 
     type: Literal["worker_heartbeat"] = "worker_heartbeat"
     worker: WorkerId
     interval_seconds: float
     shards: tuple[Shard, ...]
+    ready: bool = False
+
+
+class RollCall(Model):
+    """Somebody wants to know who does what: every room worker sends a heartbeat at once."""
+
+    type: Literal["roll_call"] = "roll_call"
 
 
 class RosterRequest(Model):
@@ -58,6 +65,6 @@ class RosterDone(Model):
     shard: Shard
 
 
-Control = GateHeartbeat | GateGone | WorkerHeartbeat | RosterRequest | RosterDone
+Control = GateHeartbeat | GateGone | WorkerHeartbeat | RollCall | RosterRequest | RosterDone
 CONTROL: Final[TypeAdapter[Control]] = TypeAdapter(Annotated[Control, Field(discriminator="type")])
 """Parses a control message. Raises `pydantic.ValidationError` for anything else."""

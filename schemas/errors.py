@@ -26,10 +26,12 @@ class Code(StrEnum):
     MEMBER_NOT_FOUND = "member_not_found"
     LAST_OWNER = "last_owner"
     BANNED = "banned"
+    NOT_BANNED = "not_banned"
     MUTED = "muted"
     ROOM_NOT_FOUND = "room_not_found"
     ROOM_EXISTS = "room_exists"
     ROOM_FULL = "room_full"
+    TOO_MANY = "too_many"
     ROOM_CLOSED = "room_closed"
     INVITE_INVALID = "invite_invalid"
     MESSAGE_NOT_FOUND = "message_not_found"
@@ -96,10 +98,12 @@ ERRORS: Final[dict[Code, ErrorSpec]] = {
     Code.MEMBER_NOT_FOUND: _final("the user named is not a member of this room", 404, "NOT_FOUND"),
     Code.LAST_OWNER: _final("the last owner must name another before going", 409, "FAILED_PRECONDITION"),
     Code.BANNED: _final("user is banned from this room", 403, "PERMISSION_DENIED", 4502),
+    Code.NOT_BANNED: _final("the user named is not banned from this room", 404, "NOT_FOUND"),
     Code.MUTED: _final("user is muted in this room", 403, "PERMISSION_DENIED"),
     Code.ROOM_NOT_FOUND: _final("room not found", 404, "NOT_FOUND"),
     Code.ROOM_EXISTS: _final("a room of this id exists already", 409, "ALREADY_EXISTS"),
     Code.ROOM_FULL: _final("room is at maximum capacity", 429, "RESOURCE_EXHAUSTED"),
+    Code.TOO_MANY: _final("the room or the message holds as many of these as it may", 429, "RESOURCE_EXHAUSTED"),
     Code.ROOM_CLOSED: _final("room is closed", 409, "FAILED_PRECONDITION"),
     Code.INVITE_INVALID: _final("the invite is unknown, expired, used up or revoked", 403, "PERMISSION_DENIED"),
     Code.MESSAGE_NOT_FOUND: _final("message not found", 404, "NOT_FOUND"),

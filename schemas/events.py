@@ -121,13 +121,14 @@ class MemberChanged(EventBase):
 
 
 class InviteCreated(EventBase):
-    """An invite exists."""
+    """An invite exists. `swept` are those that were worthless anyway and are forgotten with this."""
 
     event: Literal["invite_created"] = "invite_created"
     invite: InviteIdField
     role: Role
     expires_at: Moment
-    max_uses: int | None = None
+    max_uses: Annotated[int, Field(ge=1, le=limits.ROOM_MEMBERS, strict=True)] | None = None
+    swept: Annotated[tuple[InviteIdField, ...], Field(max_length=limits.INVITES)] = ()
 
 
 class InviteRevoked(EventBase):
@@ -137,24 +138,40 @@ class InviteRevoked(EventBase):
     invite: InviteIdField
 
 
+class ReactionCount(Model):
+    """How many members reacted to a message with `emoji`."""
+
+    emoji: Emoji
+    count: Annotated[int, Field(ge=1, strict=True)]
+
+
 class MessagePosted(EventBase):
-    """A message was written."""
+    """A message was written.
+
+    As it happens, it has a text and none of the fields behind `mentions`. Read from history it is as its later events
+    left it: with its newest text, the seq of the edit that made it, its reactions; once `deleted`, or kept longer than
+    the room's `retention_days`, it has no text, metadata and mentions any more.
+    """
 
     event: Literal["message_posted"] = "message_posted"
     message_id: MessageIdField
-    text: Text
+    text: Text | None = None
     kind: MessageKind = MessageKind.TEXT
     metadata: Metadata = {}
     reply_to: Seq | None = None
     mentions: Annotated[tuple[UserIdField, ...], Field(max_length=limits.MENTIONS)] = ()
+    edited_seq: Seq | None = None
+    deleted: bool | None = None
+    reactions: Annotated[tuple[ReactionCount, ...], Field(max_length=limits.REACTION_KINDS)] | None = None
 
 
 class MessageEdited(EventBase):
-    """The message at seq `target` has another text."""
+    """The message at seq `target` has another text. Read from history without `text`: a later edit replaced it, or the
+    message is gone."""
 
     event: Literal["message_edited"] = "message_edited"
     target: Seq
-    text: Text
+    text: Text | None = None
 
 
 class MessageDeleted(EventBase):

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from schemas.ids import ClientId, CommandId, Epoch, GateId, MessageId, RoomId, UserId
+from schemas.ids import ClientId, CommandId, Epoch, GateId, InviteId, MessageId, RoomId, UserId
 
 GATES_PER_PUBLISH: Final = 1_000
 """All headers of a delivery must fit one AMQP frame: above this many gates a fan-out is split (stack.md)."""
+
+
+OPTIONAL: Final = ("skip", "command_id", "message_id", "invite", "at", "expel")
 
 
 class FanoutKind(StrEnum):
@@ -33,7 +36,7 @@ class FanoutHeaders:
             missed the last event notices; `probe` comes from the gate itself.
         room, epoch, seq: the position after this delivery.
         skip: the client whose command made the event. It gets `accepted` in place of the event.
-        command_id, message_id, at: what that `accepted` says.
+        command_id, message_id, invite, at: what that `accepted` says.
         expel: this user's sessions in the room end behind this event.
     """
 
@@ -44,6 +47,7 @@ class FanoutHeaders:
     skip: ClientId | None = None
     command_id: CommandId | None = None
     message_id: MessageId | None = None
+    invite: InviteId | None = None
     at: str | None = None
     expel: UserId | None = None
 
@@ -55,7 +59,7 @@ class FanoutHeaders:
             "epoch": self.epoch,
             "seq": self.seq,
         }
-        for name in ("skip", "command_id", "message_id", "at", "expel"):
+        for name in OPTIONAL:
             if (value := getattr(self, name)) is not None:
                 table[name] = value
         if gates:
@@ -72,7 +76,7 @@ class FanoutHeaders:
         room, epoch, seq = table.get("room"), table.get("epoch"), table.get("seq")
         if not isinstance(room, str) or not isinstance(epoch, str) or not isinstance(seq, int):
             raise ValueError("a fan-out delivery names its room, epoch and seq")  # noqa: TRY004 - one error for bad input
-        optional = {name: table.get(name) for name in ("skip", "command_id", "message_id", "at", "expel")}
+        optional = {name: table.get(name) for name in OPTIONAL}
         if any(not isinstance(value, str | None) for value in optional.values()):
             raise ValueError("a fan-out header is not text")
         return cls(FanoutKind(str(table.get("kind"))), RoomId(room), Epoch(epoch), seq, **optional)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field
 
 from schemas.answers import Accepted, FrameNumber, MemberView, Refused
-from schemas.commands import CLIENT_COMMAND, COMMANDS, GATE_VERBS, ClientCommand, Position
+from schemas.commands import CLIENT_COMMAND, COMMANDS, GATE_VERBS, OPERATOR_VERBS, ClientCommand, Position
 from schemas.events import Event
 from schemas.fields import Moment, Title
 from schemas.ids import (
@@ -32,7 +32,7 @@ from schemas.roles import Role, Visibility
 
 PROTOCOL: Final = 1
 NOT_FOR_CLIENTS: Final = frozenset({"actor", "client"})
-COMMAND_VERBS: Final = frozenset(COMMANDS) - GATE_VERBS
+COMMAND_VERBS: Final = frozenset(COMMANDS) - GATE_VERBS - OPERATOR_VERBS
 """Verbs a client may put in a frame and that become a command as they are."""
 
 

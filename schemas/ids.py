@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from hashlib import sha256
 from typing import Annotated, Final, NewType
 
 from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
@@ -69,6 +70,14 @@ CommandIdField = Annotated[
 ]
 Seq = Annotated[int, Field(ge=0, le=2**53 - 1, strict=True)]
 """A place in a room's numbering; 0 stands before the first event. Within what a JavaScript number holds."""
+
+
+def direct_room_id(one: UserId, other: UserId) -> RoomId:
+    """The one room two users talk in alone, whoever asks first: `direct:` and the first 40 hexadecimal digits of the
+    SHA-256 of both ids in UTF-8, in byte order, with a line feed between them."""
+    first, second = sorted((one.encode(), other.encode()))
+    digest = sha256(first + b"\n" + second).hexdigest()
+    return RoomId(f"direct:{digest[:40]}")
 
 
 def gate_of(client: ClientId) -> GateId:

@@ -11,12 +11,12 @@ from pydantic import Field, TypeAdapter
 
 from schemas import limits
 from schemas.answers import Accepted, MemberView, Refused
-from schemas.events import Event
-from schemas.fields import Moment, Title, Topic
+from schemas.events import Event, MessagePosted
+from schemas.fields import Emoji, Moment, Title, Topic
 from schemas.ids import CommandIdField, EpochField, MessageIdField, RoomIdField, Seq, UserIdField
 from schemas.model import Model
 from schemas.roles import Role, Visibility
-from schemas.state import Snapshot
+from schemas.state import MessageState, Snapshot
 
 Limit = Annotated[int, Field(ge=1, le=limits.PAGE_EVENTS, strict=True)]
 Offset = Annotated[int, Field(ge=0, le=100_000, strict=True)]
@@ -118,6 +118,15 @@ class LookupQuery(Model):
     command_id: CommandIdField
 
 
+class TargetQuery(Model):
+    """A writer asks about the message at `seq`, and what `actor` has put to it."""
+
+    type: Literal["target"] = "target"
+    room: RoomIdField
+    actor: UserIdField
+    seq: Seq
+
+
 class HoleQuery(Model):
     """A gate asks for events it missed: those after `after`, oldest first, at most `limit`. Gates are trusted: only
     who may write to the log can ask, and no membership is checked."""
@@ -128,7 +137,7 @@ class HoleQuery(Model):
     limit: Limit = limits.PAGE_EVENTS
 
 
-Barrier = SnapshotQuery | LookupQuery | HoleQuery
+Barrier = SnapshotQuery | LookupQuery | TargetQuery | HoleQuery
 BARRIER: Final[TypeAdapter[Barrier]] = TypeAdapter(Annotated[Barrier, Field(discriminator="type")])
 """Parses a barrier query. Raises `pydantic.ValidationError` for anything else."""
 
@@ -189,17 +198,25 @@ class MembersAnswer(Model):
 
 
 class SearchAnswer(Model):
-    """Messages found, best first."""
+    """Messages found, newest first."""
 
     type: Literal["found"] = "found"
     events: tuple[Annotated[Event, Field(discriminator="event")], ...]
 
 
+class MessageAnswer(Model):
+    """One message, as its later events left it."""
+
+    type: Literal["message"] = "message"
+    event: MessagePosted
+
+
 class SnapshotAnswer(Model):
-    """A snapshot for a new writer."""
+    """A snapshot for a new writer, or a part of one; with `more` the next part follows with the same correlation."""
 
     type: Literal["snapshot"] = "snapshot"
     snapshot: Snapshot
+    more: bool = False
 
 
 class LookupAnswer(Model):
@@ -209,8 +226,25 @@ class LookupAnswer(Model):
     answer: Accepted | None = None
 
 
+class TargetAnswer(Model):
+    """The message, absent where none stands at that seq, and the kinds of reaction of who asked."""
+
+    type: Literal["target"] = "target"
+    message: MessageState | None = None
+    reacted: Annotated[tuple[Emoji, ...], Field(max_length=limits.REACTION_KINDS)] = ()
+
+
 QueryAnswer = (
-    PageAnswer | RoomAnswer | RoomsAnswer | MembersAnswer | SearchAnswer | SnapshotAnswer | LookupAnswer | Refused
+    PageAnswer
+    | RoomAnswer
+    | RoomsAnswer
+    | MembersAnswer
+    | SearchAnswer
+    | MessageAnswer
+    | SnapshotAnswer
+    | LookupAnswer
+    | TargetAnswer
+    | Refused
 )
 QUERY_ANSWER: Final[TypeAdapter[QueryAnswer]] = TypeAdapter(Annotated[QueryAnswer, Field(discriminator="type")])
 """Parses the answer to a query. Raises `pydantic.ValidationError` for anything else."""

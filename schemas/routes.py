@@ -23,6 +23,8 @@ PARKED_QUEUE: Final = "chat.parked"
 INBOX_QUEUE: Final = "gateway.inbox"
 QUERIES_QUEUE: Final = "history.queries"
 HISTORY_KEY: Final = "history"
+CENSUS: Final = "census"
+CENSUS_DOTS: Final = 2
 
 _OWN_QUEUES: Final = frozenset({PARKED_QUEUE, INBOX_QUEUE, QUERIES_QUEUE})
 _OWN_QUEUE_PREFIXES: Final = ("room.shard.", "history.shard.", "gate.", "control.")
@@ -65,6 +67,17 @@ def shard_buckets(shard: int, shards: int) -> range:
 def command_key(room: RoomId, verb: str) -> str:
     """Where a command goes on `chat.commands`."""
     return f"room.{bucket_word(bucket(room))}.{room}.{verb}"
+
+
+def census_key(shard: int, shards: int) -> str:
+    """Where a word to the active worker of a shard goes, whatever its rooms: through a bucket that is the shard's, and
+    with too few words to name a room."""
+    return f"room.{bucket_word(shard_buckets(shard, shards)[0])}.{CENSUS}"
+
+
+def is_census_key(key: str) -> bool:
+    """Whether a routing key was made by `census_key`."""
+    return key.endswith(f".{CENSUS}") and key.count(".") == CENSUS_DOTS
 
 
 def inbox_key(room: RoomId, verb: str) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, TypeAdapter
 
+from schemas import limits
 from schemas.errors import Code
 from schemas.fields import Mood, Reason
 from schemas.ids import RoomIdField, Seq, UserIdField
@@ -24,18 +25,27 @@ class TypingSignal(Model):
     expires_seconds: float
 
 
+class PresenceChange(Model):
+    """How a member is from now on. `reason` says why one is `offline`, where they did not go by themselves."""
+
+    user: UserIdField
+    state: Status
+    mood: Mood | None = None
+    text: Reason | None = None
+    reason: Annotated[str, Field(max_length=64)] | None = None
+
+
 class PresenceSignal(Model):
-    """A member came or went; `online_count` members of the room are there now."""
+    """Members came, went, or said how available they are; `online_count` members of the room are there now.
+
+    What happened since the last one, each member once. Where too many are there to name them, `changes` is empty.
+    """
 
     type: Literal["signal"] = "signal"
     signal: Literal["presence"] = "presence"
     room: RoomIdField
-    user: UserIdField
-    state: Status
     online_count: int
-    mood: Mood | None = None
-    text: Reason | None = None
-    reason: str | None = None
+    changes: Annotated[tuple[PresenceChange, ...], Field(max_length=limits.PRESENCE_CHANGES)] = ()
 
 
 class ReceiptSignal(Model):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from schemas.answers import Accepted
+from schemas.events import ReactionCount
 from schemas.fields import Metadata, Moment, Reason, Title, Topic
 from schemas.ids import CommandIdField, EpochField, InviteIdField, RoomIdField, Seq, UserIdField
 from schemas.model import Model
@@ -42,6 +43,16 @@ class InviteState(Model):
     uses: int = 0
 
 
+class MessageState(Model):
+    """What a writer has to know of a message to decide about it."""
+
+    seq: Seq
+    author: UserIdField
+    posted_at: Moment
+    deleted: bool = False
+    reactions: tuple[ReactionCount, ...] = ()
+
+
 class RoomState(Model):
     """All of a room but its messages, after the event at (`epoch`, `seq`). Lists are ordered by user or invite id."""
 
@@ -71,8 +82,11 @@ class AppliedCommand(Model):
 
 
 class Snapshot(Model):
-    """A room for a new writer. `state` absent: there is no such room. `fence` is the writer's term from here on;
-    `recent` are the latest applied commands, oldest first."""
+    """A room for a new writer, or a part of one. `state` absent: there is no such room. `fence` is the writer's term
+    from here on; `recent` are the latest applied commands, oldest first.
+
+    A big room comes in parts: each repeats what is no list, and holds the next piece of the lists.
+    """
 
     room: RoomIdField
     fence: int = Field(ge=1)

@@ -16,6 +16,11 @@ DELIVERY_LIMIT: Final = 20
 
 NO_DELIVERY_LIMIT: Final = 1_000_000_000
 """What was accepted stays in the log however often its writers die; they park poison themselves."""
+COMMANDS_WAITING: Final = 20_000
+"""Commands of one shard that wait to be taken up: seconds of work. What comes beyond is refused with `overloaded`."""
+ENTRIES_WAITING: Final = 2_000_000
+"""Log entries of one shard that wait to be stored: hours of a busy shard's work while MongoDB is away."""
+DELIVERIES_PARKED: Final = 1_000_000
 QUERY_MILLISECONDS: Final = 30_000
 QUERIES_WAITING: Final = 10_000
 
@@ -70,15 +75,19 @@ def queues(shards: int) -> tuple[Queue, ...]:
     return (
         *(_room_queue(shard, shards) for shard in range(routes.check_shards(shards))),
         *(_history_queue(shard, shards) for shard in range(shards)),
-        Queue(routes.INBOX_QUEUE, _worked_one_by_one(), (Binding(routes.INBOX, "room.#"),)),
+        Queue(routes.INBOX_QUEUE, _worked_one_by_one(COMMANDS_WAITING), (Binding(routes.INBOX, "room.#"),)),
         Queue(routes.QUERIES_QUEUE, _short_lived(), (Binding(routes.QUERIES, routes.HISTORY_KEY),)),
-        Queue(routes.PARKED_QUEUE, {"x-queue-type": "quorum"}, (Binding(routes.PARKED, "#"),)),
+        Queue(routes.PARKED_QUEUE, _set_aside(), (Binding(routes.PARKED, "#"),)),
     )
 
 
 def _room_queue(shard: int, shards: int) -> Queue:
     keys = (f"room.{routes.bucket_word(number)}.#" for number in routes.shard_buckets(shard, shards))
-    return Queue(routes.room_queue(shard), _worked_one_by_one(), tuple(Binding(routes.COMMANDS, key) for key in keys))
+    return Queue(
+        routes.room_queue(shard),
+        _worked_one_by_one(COMMANDS_WAITING),
+        tuple(Binding(routes.COMMANDS, key) for key in keys),
+    )
 
 
 def _history_queue(shard: int, shards: int) -> Queue:
@@ -86,7 +95,7 @@ def _history_queue(shard: int, shards: int) -> Queue:
     keys = [f"{kind}.{word}.#" for word in words for kind in ("room", "query")]
     return Queue(
         routes.history_queue(shard),
-        _worked_one_by_one(NO_DELIVERY_LIMIT),
+        _worked_one_by_one(ENTRIES_WAITING, NO_DELIVERY_LIMIT),
         tuple(Binding(routes.LOG, key) for key in keys),
     )
 
@@ -96,12 +105,24 @@ def _short_lived() -> dict[str, str | int | bool]:
     return {"x-message-ttl": QUERY_MILLISECONDS, "x-max-length": QUERIES_WAITING, "x-overflow": "drop-head"}
 
 
-def _worked_one_by_one(delivery_limit: int = DELIVERY_LIMIT) -> dict[str, str | int | bool]:
+def _worked_one_by_one(waiting: int, delivery_limit: int = DELIVERY_LIMIT) -> dict[str, str | int | bool]:
+    """A full queue says no to its publisher: commands are refused then, and nothing that was accepted is dropped."""
     return {
         "x-queue-type": "quorum",
         "x-single-active-consumer": True,
+        "x-max-length": waiting,
+        "x-overflow": "reject-publish",
         "x-delivery-limit": delivery_limit,
         "x-dead-letter-exchange": routes.PARKED,
         "x-dead-letter-strategy": "at-least-once",
+    }
+
+
+def _set_aside() -> dict[str, str | int | bool]:
+    """Looked at as often as operators like; when it is full, what is poison stays with its queue's dead letters."""
+    return {
+        "x-queue-type": "quorum",
+        "x-max-length": DELIVERIES_PARKED,
         "x-overflow": "reject-publish",
+        "x-delivery-limit": NO_DELIVERY_LIMIT,
     }

@@ -18,7 +18,17 @@ from pydantic import ValidationError
 from schemas import routes
 from schemas.answers import Accepted
 from schemas.ids import CommandId, RoomId, UserId
-from schemas.queries import QUERY_ANSWER, Barrier, LookupAnswer, LookupQuery, QueryAnswer, SnapshotAnswer, SnapshotQuery
+from schemas.queries import (
+    QUERY_ANSWER,
+    Barrier,
+    LookupAnswer,
+    LookupQuery,
+    QueryAnswer,
+    SnapshotAnswer,
+    SnapshotQuery,
+    TargetAnswer,
+    TargetQuery,
+)
 from schemas.state import Snapshot
 from services.runtime.broker import PERSISTENT, properties_of, publish_confirmed
 from services.runtime.rpc import REPLY_TO
@@ -78,6 +88,18 @@ class BarrierQueries:
                 return answer
             case other:
                 raise NotAnswered(f"to a lookup: {other.type}")
+
+    async def target(self, room: RoomId, actor: UserId, seq: int) -> TargetAnswer:
+        """The message at `seq`, and what `actor` has put to it.
+
+        Raises:
+            NotAnswered, NotConfirmed: as for `snapshot`.
+        """
+        match await self._ask(TargetQuery(room=room, actor=actor, seq=seq)):
+            case TargetAnswer() as answer:
+                return answer
+            case other:
+                raise NotAnswered(f"to a question about a message: {other.type}")
 
     async def _ask(self, query: Barrier) -> QueryAnswer:
         correlation_id = uuid4().hex

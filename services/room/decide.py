@@ -19,23 +19,36 @@ from schemas.commands import (
     CommandBase,
     Create,
     Detach,
+    Inspect,
     Join,
     Kick,
     Leave,
+    SaidStatus,
     Send,
     Session,
     Typing,
 )
 from schemas.errors import Code
-from schemas.events import Event, FirstMember, MemberJoined, MemberLeft, MessagePosted, RoomClosed, RoomCreated
-from schemas.ids import GateId, UserId, gate_of
+from schemas.events import Event, FirstMember, MemberJoined, MemberLeft, MessagePosted, Receipt, RoomClosed, RoomCreated
+from schemas.ids import GateId, InviteId, UserId, gate_of
 from schemas.roles import LeaveReason, Role, Visibility
 from schemas.signals import TypingSignal
 from schemas.state import InviteState
 from services.room.model import Room, epoch_at, message_id_at, next_moment
 from services.room.roles import may, may_do_to, may_send
+from services.room.targets import Target
 
 TYPING_SECONDS: Final = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What a decision needs beside the room. `target` is the message that the command is about, where it is about one
+    that can exist; `token` is a secret that nobody can guess, for an invite."""
+
+    now: datetime
+    target: Target | None = None
+    token: InviteId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +67,30 @@ class Signalled:
 
 
 @dataclass(frozen=True, slots=True)
+class Marked:
+    """A member's marks grew: a record of the log, without a seq."""
+
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class StatusSaid:
+    """A member says how available they are; presence knows who hears it."""
+
+    status: SaidStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """Accepted, and everything is already as the command wants it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """An operator wants to see the room."""
+
+
+@dataclass(frozen=True, slots=True)
 class Admission:
     """Which sessions of a gate the room takes, and which it does not."""
 
@@ -68,11 +105,14 @@ class Dismissal:
     sessions: tuple[Session, ...]
 
 
-Decision = Event | Refusal | Signalled | Admission | Dismissal
+Decision = Event | Refusal | Signalled | Marked | StatusSaid | Unchanged | Inspected | Admission | Dismissal
 
 
-def decide(room: Room | None, command: Command, now: datetime) -> Decision:  # noqa: C901 - one line for each verb
+def decide(  # noqa: C901, PLR0912 - one line for each verb
+    room: Room | None, command: Command, around: Circumstances
+) -> Decision:
     """Decide a command; `room` is None when there is no such room."""
+    now = around.now
     match command:
         case Create():
             return _create(room, command, now)
@@ -96,6 +136,8 @@ def decide(room: Room | None, command: Command, now: datetime) -> Decision:  # n
             return _typing(room, command, now)
         case Close():
             return _close(room, command, now)
+        case Inspect():
+            return Inspected()
         case _:
             return Refusal(Code.UNKNOWN_COMMAND)
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import secrets
+from typing import Final, NamedTuple
 
 import structlog
 from aiormq.abc import DeliveredMessage
 from aiormq.channel import Channel
 
+from schemas.commands import Command, Invite
+from schemas.ids import InviteId
 from services.room.line import AckWindow
 from services.room.orders import Misfit, Order, ReplyAddress
 from services.runtime.broker import NotConfirmed, headers_of, properties_of
 from services.runtime.settle import park
 
 log = structlog.get_logger()
+
+TOKEN_BYTES: Final = 18
 
 
 class Taken(NamedTuple):
@@ -34,6 +39,11 @@ def reply_address(delivery: DeliveredMessage) -> ReplyAddress | None:
     """Where its sender waits for an answer, if anywhere."""
     properties = properties_of(delivery)
     return ReplyAddress(properties.reply_to, properties.correlation_id) if properties.reply_to else None
+
+
+def token_for(command: Command) -> InviteId | None:
+    """A secret nobody can guess, for a command that makes an invite."""
+    return InviteId(secrets.token_urlsafe(TOKEN_BYTES)) if isinstance(command, Invite) else None
 
 
 def delivery_count(delivery: DeliveredMessage) -> int:

@@ -8,9 +8,10 @@ from pydantic_core import to_jsonable_python
 
 from schemas import routes
 from schemas.answers import Accepted, Answer
-from schemas.events import Event, MemberBanned, MemberLeft, MessagePosted, encode_logged
+from schemas.events import Event, InviteCreated, MemberBanned, MemberLeft, MessagePosted, Receipt, encode_logged
 from schemas.fanout import FanoutHeaders, FanoutKind
-from schemas.ids import ClientId, GateId, RoomId, UserId
+from schemas.ids import ClientId, GateId, InviteId, MessageId, RoomId, UserId
+from schemas.operations import Inspection
 from services.room.model import Room
 from services.room.orders import ReplyAddress
 
@@ -37,7 +38,7 @@ class Reply:
     """One answer to whoever waits at an address."""
 
     to: ReplyAddress
-    answer: Answer
+    answer: Answer | Inspection
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +58,13 @@ class Outcome:
 
 def accepted(event: Event) -> Accepted:
     """The answer to the command that made an event."""
-    message_id = event.message_id if isinstance(event, MessagePosted) else None
     return Accepted(
         command_id=event.command_id,
         room=event.room,
         epoch=event.epoch,
         seq=event.seq,
-        message_id=message_id,
+        message_id=_message_id(event),
+        invite=_invite(event),
         at=event.at,
     )
 
@@ -73,9 +74,13 @@ def log_entry(event: Event, frame: bytes, fence: int) -> LogEntry:
     return LogEntry(routes.log_key(event.room, event.event), encode_logged(frame, fence))
 
 
+def receipt_entry(receipt: Receipt, fence: int) -> LogEntry:
+    """A record for the log, under its writer's term."""
+    return LogEntry(routes.log_key(receipt.room, receipt.record), encode_logged(receipt.to_json(), fence))
+
+
 def event_headers(event: Event, skip: ClientId | None) -> FanoutHeaders:
     """An event for the gates; for `skip` it is the answer to its own command."""
-    message_id = event.message_id if isinstance(event, MessagePosted) else None
     return FanoutHeaders(
         FanoutKind.EVENT,
         event.room,
@@ -83,7 +88,8 @@ def event_headers(event: Event, skip: ClientId | None) -> FanoutHeaders:
         event.seq,
         skip=skip,
         command_id=event.command_id if skip else None,
-        message_id=message_id if skip else None,
+        message_id=_message_id(event) if skip else None,
+        invite=_invite(event) if skip else None,
         at=str(to_jsonable_python(event.at)) if skip else None,
         expel=expelled(event),
     )
@@ -97,3 +103,11 @@ def plain_headers(kind: FanoutKind, room: Room) -> FanoutHeaders:
 def expelled(event: Event) -> UserId | None:
     """Whose sessions in the room end behind an event."""
     return event.user if isinstance(event, MemberLeft | MemberBanned) else None
+
+
+def _message_id(event: Event) -> MessageId | None:
+    return event.message_id if isinstance(event, MessagePosted) else None
+
+
+def _invite(event: Event) -> InviteId | None:
+    return event.invite if isinstance(event, InviteCreated) else None

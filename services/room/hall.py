@@ -7,20 +7,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from enum import Enum, auto
 from itertools import islice
 from typing import Final
 
 from schemas import limits
 from schemas.answers import Accepted, AttachAnswer, MemberView, Refused
-from schemas.commands import Attach, Detach, Typing
+from schemas.commands import EVENTLESS_VERBS, GATE_VERBS, OPERATOR_VERBS, Command, Detach
+from schemas.control import WorkerId
 from schemas.errors import Code
 from schemas.events import Event
 from schemas.fanout import FanoutKind
 from schemas.ids import GateId, RoomId, UserId
+from schemas.operations import GateSessions, Inspection
 from schemas.roles import Status
-from schemas.signals import PresenceSignal, Signal
+from schemas.signals import PresenceChange, PresenceSignal, ReceiptSignal, Signal
 from schemas.state import Snapshot
-from services.room.decide import Admission, Dismissal, Refusal, Signalled, decide
+from services.room.decide import (
+    Admission,
+    Circumstances,
+    Dismissal,
+    Inspected,
+    Marked,
+    Refusal,
+    Signalled,
+    StatusSaid,
+    Unchanged,
+    decide,
+)
 from services.room.effects import (
     FanOut,
     Outcome,
@@ -30,21 +44,35 @@ from services.room.effects import (
     expelled,
     log_entry,
     plain_headers,
+    receipt_entry,
 )
-from services.room.model import Room, evolve
+from services.room.model import Room, evolve, marked
 from services.room.orders import Order
 from services.room.presence import Rosters, Sessions
 from services.room.rooms import HeldRoom, HeldRooms
+from services.room.targets import Target, Targets, target_of
 
 GATE_LOST: Final = "gate_lost"
+NEVER_LOOKED_UP: Final = GATE_VERBS | OPERATOR_VERBS | EVENTLESS_VERBS
 Effects = tuple[FanOut | Reply, ...]
+
+
+class Want(Enum):
+    """What history is asked for before an order is decided."""
+
+    ANSWER = auto()
+    """The order is a flagged retry of something the room no longer remembers (I2)."""
+    TARGET = auto()
+    """The order is about a message that the writer knows too little of."""
 
 
 class Hall:
     """The rooms, sessions and rosters of one shard under one channel."""
 
-    def __init__(self, rooms_limit: int) -> None:
+    def __init__(self, worker: WorkerId, *, rooms_limit: int, targets_limit: int) -> None:
         self.sessions = Sessions()
+        self.targets = Targets(targets_limit)
+        self._worker = worker
         self.rosters = Rosters()
         self.rooms = HeldRooms(rooms_limit, in_use=lambda room: bool(self.sessions.gates(room)))
         self._perhaps_offline: dict[tuple[RoomId, UserId], str | None] = {}
@@ -54,13 +82,14 @@ class Hall:
         a `detach` there is over at once."""
         return self.rooms.find(order.command.room) is None and not isinstance(order.command, Detach)
 
-    def wants_lookup(self, order: Order) -> bool:
-        """The order is a flagged retry of something the room no longer remembers: history must be asked first (I2)."""
-        command = order.command
-        if not command.retry or isinstance(command, Attach | Detach | Typing):
-            return False
-        held = self.rooms.find(command.room)
-        return held is not None and held.room is not None and not held.recent.find(command.actor, command.command_id)
+    def wants(self, order: Order) -> Want | None:
+        """What history has to be asked before an order whose room is held can be decided; None: nothing."""
+        held = self.rooms.find(order.command.room)
+        if held is None or held.room is None or held.recent.find(order.command.actor, order.command.command_id):
+            return None
+        if order.command.retry and order.command.type not in NEVER_LOOKED_UP and not order.looked_up:
+            return Want.ANSWER
+        return Want.TARGET if self._wants_target(held.room, order.command) else None
 
     def receive_snapshot(self, snapshot: Snapshot) -> Outcome:
         """Hold a room; gates that may have missed its last event hear how far it is."""
@@ -80,12 +109,18 @@ class Hall:
         known = held.recent.find(command.actor, command.command_id)
         if known is not None:
             return self._answered(order, known, "repeated")
-        decision = decide(held.room, command, now)
+        decision = decide(held.room, command, Circumstances(now, self._target(command), order.token))
         match decision:
             case Refusal():
                 return self._refused(order, decision)
             case Signalled():
                 return self._signalled(order, _existing(held), decision, now)
+            case Marked():
+                return self._marked(order, held, decision, now)
+            case StatusSaid() | Unchanged():
+                return self._unchanged(order, held, now)
+            case Inspected():
+                return self._inspected(order, held)
             case Admission():
                 return self._admitted(order, _existing(held), decision)
             case Dismissal():
@@ -138,6 +173,7 @@ class Hall:
         held.in_progress += 1
         held.room = evolve(held.room, event)
         held.recent.remember(command.actor, answer)
+        self.targets.receive_event(event)
         gone = expelled(event)
         if gone is not None:
             self.sessions.expel(command.room, gone)
@@ -160,9 +196,67 @@ class Hall:
         answer = Refused.of(refusal.code, refusal.message, command_id=order.command.command_id)
         return self._outcome(order, _reply(order, answer), refusal.code.value)
 
+    def _marked(self, order: Order, held: HeldRoom, decision: Marked, now: datetime) -> Outcome:
+        command, receipt, room = order.command, decision.receipt, _existing(held)
+        held.in_progress += 1
+        held.room = marked(room, receipt)
+        member = held.room.members[receipt.user]
+        signal = ReceiptSignal(room=room.room, user=member.user, read=member.read, delivered=member.delivered)
+        return Outcome(
+            room=command.room,
+            tag=order.tag,
+            log=receipt_entry(receipt, held.fence),
+            effects=(*self._signal(room, signal), *_reply(order, _accepted_at(order, room, now))),
+            verb=command.type,
+            word="accepted",
+        )
+
+    def _unchanged(self, order: Order, held: HeldRoom, now: datetime) -> Outcome:
+        answer = _accepted_at(order, _existing(held), now)
+        held.recent.remember(order.command.actor, answer)
+        return self._answered(order, answer, "accepted")
+
+    def _inspected(self, order: Order, held: HeldRoom) -> Outcome:
+        effects = (Reply(order.reply, self._inspection(order, held)),) if order.reply else ()
+        return self._outcome(order, effects, "accepted")
+
+    def _inspection(self, order: Order, held: HeldRoom) -> Inspection:
+        room = _existing(held)
+        counts = self.sessions.counts(room.room)
+        return Inspection(
+            command_id=order.command.command_id,
+            room=room.room,
+            epoch=room.epoch,
+            seq=room.seq,
+            fence=held.fence,
+            writer=self._worker,
+            title=room.title,
+            visibility=room.visibility,
+            closed=room.closed,
+            updated_at=room.updated_at,
+            members=len(room.members),
+            bans=len(room.bans),
+            invites=len(room.invites),
+            online=len(self.sessions.online(room.room)),
+            gates=tuple(GateSessions(gate=gate, sessions=counts[gate]) for gate in sorted(counts)),
+            rosters_owed=tuple(sorted(self.rosters.owing())),
+            remembered=len(held.recent),
+            in_progress=held.in_progress,
+        )
+
+    def _wants_target(self, room: Room, command: Command) -> bool:
+        """Only who may speak in the room makes it ask; all others are refused without."""
+        seq = target_of(command)
+        if seq is None or not 0 < seq <= room.seq or room.closed or command.actor not in room.members:
+            return False
+        return self.targets.wants(command.room, command, seq)
+
+    def _target(self, command: Command) -> Target | None:
+        seq = target_of(command)
+        return None if seq is None else self.targets.find(command.room, seq)
+
     def _signalled(self, order: Order, room: Room, decision: Signalled, now: datetime) -> Outcome:
-        answer = Accepted(command_id=order.command.command_id, room=room.room, epoch=room.epoch, seq=room.seq, at=now)
-        return self._answered(order, answer, "accepted", self._signal(room, decision.signal))
+        return self._answered(order, _accepted_at(order, room, now), "accepted", self._signal(room, decision.signal))
 
     def _admitted(self, order: Order, room: Room, decision: Admission) -> Outcome:
         gate = GateId(order.command.actor)
@@ -218,12 +312,16 @@ class Hall:
 
     def _presence(self, room: Room, user: UserId, state: Status, reason: str | None) -> Effects:
         count = len(self.sessions.online(room.room))
-        return self._signal(
-            room, PresenceSignal(room=room.room, user=user, state=state, online_count=count, reason=reason)
-        )
+        changes = (PresenceChange(user=user, state=state, reason=reason),)
+        return self._signal(room, PresenceSignal(room=room.room, online_count=count, changes=changes))
 
     def _signal(self, room: Room, signal: Signal) -> Effects:
         return _to_gates(FanOut(plain_headers(FanoutKind.SIGNAL, room), self.reach(room.room), signal.to_json()))
+
+
+def _accepted_at(order: Order, room: Room, now: datetime) -> Accepted:
+    """The answer to a command that makes no event: the room's position as it is."""
+    return Accepted(command_id=order.command.command_id, room=room.room, epoch=room.epoch, seq=room.seq, at=now)
 
 
 def _ignored(order: Order) -> Outcome:

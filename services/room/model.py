@@ -24,6 +24,7 @@ from schemas.events import (
     MessagePosted,
     ReactionAdded,
     ReactionRemoved,
+    Receipt,
     RoomClosed,
     RoomCreated,
     RoomUpdated,
@@ -159,6 +160,15 @@ def evolve(room: Room | None, event: Event) -> Room:
         raise ValueError(f"{event.event} of {event.room} came before room_created")
     _check_next(room, event)
     return replace(_changed(room, event), seq=event.seq, updated_at=event.at)
+
+
+def marked(room: Room, receipt: Receipt) -> Room:
+    """The room with a member's marks raised to the receipt's; they never go down."""
+    member = room.members.get(receipt.user)
+    if member is None:
+        raise ValueError(f"a receipt of {receipt.user}, who is no member of {receipt.room}")
+    marks = {"read": max(member.read, receipt.read), "delivered": max(member.delivered, receipt.delivered)}
+    return replace(room, members={**room.members, receipt.user: member.model_copy(update=marks)})
 
 
 def next_moment(room: Room | None, now: datetime) -> datetime:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from schemas import routes
 from schemas.commands import COMMAND, Command
 from schemas.errors import Code, ParkReason
+from schemas.ids import InviteId
 
 
 class ReplyAddress(NamedTuple):
@@ -21,12 +22,20 @@ class ReplyAddress(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A command as it was delivered. `again`: this is not its first try, so an earlier one may have been applied."""
+    """A command as it was delivered.
+
+    Attributes:
+        again: this is not its first try, so an earlier one may have been applied.
+        looked_up: history was asked, and knows of no earlier try that was.
+        token: a fresh secret, for a command that makes one known.
+    """
 
     command: Command
     tag: int
     reply: ReplyAddress | None = None
     again: bool = False
+    looked_up: bool = False
+    token: InviteId | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,6 +102,11 @@ class Sessions:
         held = self._rooms.get(room)
         return list(held.users) if held else []
 
+    def counts(self, room: RoomId) -> dict[GateId, int]:
+        """How many sessions of the room each gate holds."""
+        held = self._rooms.get(room)
+        return {gate: len(clients) for gate, clients in held.gates.items()} if held else {}
+
     def all_gates(self) -> list[GateId]:
         """The gates that hold a session of any room."""
         return list(self._rooms_of)

@@ -21,6 +21,9 @@ class Recent:
         for command in applied:
             self.remember(command.actor, command.answer)
 
+    def __len__(self) -> int:
+        return len(self._answers)
+
     def find(self, actor: UserId, command_id: CommandId) -> Accepted | None:
         """The answer the command got, if it is remembered."""
         return self._answers.get((actor, command_id))

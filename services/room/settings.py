@@ -20,6 +20,8 @@ class RoomSettings(ServiceSettings):
         roster_seconds: how long a gate may take to tell its sessions after a takeover.
         poison_after: a delivery whose handling broke this often is parked.
         rooms_limit: rooms in memory, over all shards; only idle ones are dropped.
+        targets_limit: messages, and reactors to them, in memory, over all shards; the others are asked of history when
+            somebody edits, deletes, or reacts to one, or replies to it.
     """
 
     ops_port: Port = 9101
@@ -28,3 +30,4 @@ class RoomSettings(ServiceSettings):
     roster_seconds: Seconds = 10
     poison_after: Annotated[int, Field(ge=1, le=15)] = 3
     rooms_limit: Annotated[int, Field(ge=64, le=10_000_000)] = 50_000
+    targets_limit: Annotated[int, Field(ge=64, le=10_000_000)] = 100_000

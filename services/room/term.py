@@ -11,7 +11,9 @@ import asyncio
 import contextlib
 import time
 from collections import deque
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import assert_never
 
 import structlog
 from aiormq.abc import DeliveredMessage
@@ -20,15 +22,17 @@ from pamqp import commands
 
 from schemas import routes
 from schemas.answers import Refused
+from schemas.commands import Command
 from schemas.errors import Code, ParkReason
 from schemas.ids import CommandId, GateId, RoomId, UserId
 from services.room.barrier import BarrierQueries, NotAnswered
-from services.room.deliveries import Taken, delivery_count, reply_address, set_aside, tag_of
+from services.room.deliveries import Taken, delivery_count, reply_address, set_aside, tag_of, token_for
 from services.room.effects import LogEntry, Outcome, Reply
-from services.room.hall import Hall
+from services.room.hall import Hall, Want
 from services.room.line import AckWindow, Entry, Line
 from services.room.orders import Misfit, Order, read_command
 from services.room.surroundings import Surroundings
+from services.room.targets import target_of
 from services.runtime.broker import (
     BROKER_ERRORS,
     PERSISTENT,
@@ -61,12 +65,17 @@ class Term:
         self._shard = shard
         self._channel = channel
         self._around = around
-        self._hall = Hall(max(1, settings.rooms_limit // settings.shards))
+        self._hall = Hall(
+            around.worker,
+            rooms_limit=max(1, settings.rooms_limit // settings.shards),
+            targets_limit=max(1, settings.targets_limit // settings.shards),
+        )
         self._line: Line[Outcome] = Line()
         self._acks = AckWindow()
         self._arrived: deque[DeliveredMessage] = deque()
         self._loading: dict[RoomId, deque[Taken]] = {}
         self._asking: dict[tuple[RoomId, UserId], deque[Taken]] = {}
+        self._questions: dict[tuple[RoomId, int], asyncio.Event] = {}
         self._barrier = BarrierQueries(
             channel,
             around.worker,
@@ -192,15 +201,19 @@ class Term:
         tag = tag_of(delivery)
         self._acks.receive(tag)
         self._hall.rosters.receive_delivery()
+        if routes.is_census_key(delivery.routing_key or ""):
+            self._append(Outcome(tag=tag))
+            return
         command = read_command(delivery.routing_key or "", delivery.body)
         if isinstance(command, Misfit):
             self._set_aside(delivery, command)
             return
         again = command.retry or bool(delivery.redelivered)
-        self._route(Taken(Order(command, tag, reply_address(delivery), again), delivery))
+        order = Order(command, tag, reply_address(delivery), again, token=token_for(command))
+        self._route(Taken(order, delivery))
 
     def _route(self, taken: Taken) -> None:
-        """Decide now, or wait: for the room, or behind the actor's own retry. Nobody else waits."""
+        """Decide now, or wait: for the room, for what history knows, or behind the actor's own command that waits."""
         command = taken.order.command
         asker = (command.room, command.actor)
         if command.room in self._loading:
@@ -210,9 +223,9 @@ class Term:
             self._tasks.create_task(self._load(command.room))
         elif asker in self._asking:
             self._asking[asker].append(taken)
-        elif self._hall.wants_lookup(taken.order):
+        elif self._hall.wants(taken.order) is not None:
             self._asking[asker] = deque([taken])
-            self._tasks.create_task(self._look_up(asker))
+            self._tasks.create_task(self._ask_for(asker))
         else:
             self._decide(taken)
 
@@ -229,32 +242,56 @@ class Term:
         for taken in self._loading.pop(room):
             self._route(taken)
 
-    async def _look_up(self, asker: tuple[RoomId, UserId]) -> None:
-        """Answer an actor's commands in their order, asking history about each flagged retry."""
-        room, actor = asker
+    async def _ask_for(self, asker: tuple[RoomId, UserId]) -> None:
+        """Decide an actor's commands in their order, each when history has told what it wants to know."""
+        room, _ = asker
         self._hall.pin(room)
         while self._asking[asker]:
             taken = self._asking[asker][0]
-            if self._hall.wants_lookup(taken.order):
-                await self._look_up_one(taken, actor)
-            else:
-                self._decide(taken)
+            try:
+                await self._inform(taken)
+            except NotAnswered as error:
+                command = taken.order.command
+                log.warning("history_did_not_say", verb=command.type, room=room, error=str(error))
+                self._refuse_all([taken])
             self._asking[asker].popleft()
         del self._asking[asker]
         self._hall.release(room)
 
-    async def _look_up_one(self, taken: Taken, actor: UserId) -> None:
-        command = taken.order.command
-        try:
-            answer = await self._barrier.lookup(command.room, actor, command.command_id)
-        except NotAnswered as error:
-            log.warning("retry_not_looked_up", room=command.room, command_id=command.command_id, error=str(error))
-            self._refuse_all([taken])
+    async def _inform(self, taken: Taken) -> None:
+        """Ask what an order wants to know, one thing after the other, then decide it."""
+        while (want := self._hall.wants(taken.order)) is not None:
+            match want:
+                case Want.ANSWER:
+                    command = taken.order.command
+                    answer = await self._barrier.lookup(command.room, command.actor, command.command_id)
+                    if answer is not None:
+                        self._append(self._hall.receive_repeat(taken.order, answer))
+                        return
+                    taken = taken._replace(order=replace(taken.order, looked_up=True))
+                case Want.TARGET:
+                    await self._learn_target(taken.order.command)
+                case _:
+                    assert_never(want)
+        self._decide(taken)
+
+    async def _learn_target(self, command: Command) -> None:
+        """Ask about the message a command is about; one question about a message at a time."""
+        room, actor, seq = command.room, command.actor, target_of(command)
+        if seq is None:
+            raise AssertionError("only a command about a message wants one")
+        if (asked := self._questions.get((room, seq))) is not None:
+            await asked.wait()
             return
-        if answer is None:
-            self._decide(taken)
-        else:
-            self._append(self._hall.receive_repeat(taken.order, answer))
+        asked = self._questions[room, seq] = asyncio.Event()
+        self._hall.targets.ask(room, seq)
+        try:
+            answer = await self._barrier.target(room, actor, seq)
+            self._hall.targets.receive_answer(room, seq, actor, answer)
+        finally:
+            self._hall.targets.give_up(room, seq)
+            del self._questions[room, seq]
+            asked.set()
 
     def _decide(self, taken: Taken) -> None:
         try:
