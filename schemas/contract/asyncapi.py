@@ -10,7 +10,6 @@ from schemas.contract.channels import (
     CHANNELS,
     COMMAND_BODIES,
     LOG_BODIES,
-    QUERY_ANSWERS,
     VERSION,
 )
 from schemas.contract.derived import CLIENT_COMMANDS
@@ -78,7 +77,6 @@ class Operation:
 _PERSISTENT: Final[JsonObject] = {"deliveryMode": 2, "mandatory": True}
 _TRANSIENT: Final[JsonObject] = {"deliveryMode": 1}
 _ACKED: Final[JsonObject] = {"ack": True}
-_GATE_ANSWERS: Final = tuple(name for name in QUERY_ANSWERS if name not in ("SnapshotAnswer", "LookupAnswer"))
 _CLIENT_BODIES: Final = tuple(model.__name__ for model in CLIENT_COMMANDS)
 
 OPERATIONS: Final = (
@@ -149,8 +147,8 @@ OPERATIONS: Final = (
         "room",
         "send",
         "barrier",
-        "Ask for a room, or for the fate of a command, behind everything logged before.",
-        ("SnapshotQuery", "LookupQuery"),
+        "Ask for a room, for the fate of a command, or for a message, behind everything logged before.",
+        ("SnapshotQuery", "LookupQuery", "TargetQuery"),
         "queryReplies",
         _TRANSIENT,
     ),
@@ -244,6 +242,33 @@ OPERATIONS: Final = (
         "Live, and ask the gates what they hold of a shard taken over.",
         ("WorkerHeartbeat", "RosterRequest"),
         amqp=_TRANSIENT,
+    ),
+    Operation(
+        "takeCensus",
+        "room",
+        "send",
+        "census",
+        "Let the active worker of a shard know that it is, when another joined, left or fell silent.",
+        amqp=_TRANSIENT,
+    ),
+    Operation(
+        "callTheRoll",
+        "operator",
+        "send",
+        "control",
+        "Make every room worker say at once what it is active on.",
+        ("RollCall",),
+        amqp=_TRANSIENT,
+    ),
+    Operation(
+        "inspectRoom",
+        "operator",
+        "send",
+        "commands",
+        "Ask a room's writer what it knows of the room.",
+        ("Inspect",),
+        "commandReplies",
+        _PERSISTENT,
     ),
     Operation(
         "park",

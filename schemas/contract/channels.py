@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from schemas import routes, topology
-from schemas.commands import COMMANDS, GATE_VERBS
+from schemas.commands import COMMANDS, GATE_VERBS, OPERATOR_VERBS
 from schemas.contract.derived import CLIENT_COMMANDS
 from schemas.contract.json_schema import JsonObject
 from schemas.contract.messages import FACTS, PUSHES
@@ -39,7 +39,7 @@ _VERB: Final[JsonObject] = {
     "enum": sorted(COMMANDS),
     "location": "$message.payload#/type",
 }
-_CLIENT_VERB: Final[JsonObject] = _VERB | {"enum": sorted(COMMANDS.keys() - GATE_VERBS)}
+_CLIENT_VERB: Final[JsonObject] = _VERB | {"enum": sorted(COMMANDS.keys() - GATE_VERBS - OPERATOR_VERBS)}
 _FACT: Final[JsonObject] = {
     "description": "The `event` of the body, or the `record`.",
     "enum": sorted(EVENTS.keys() | RECORDS.keys()),
@@ -99,10 +99,18 @@ CHANNELS: Final = (
         _exchange(routes.COMMANDS),
     ),
     Channel(
+        "census",
+        f"room.{{bucket}}.{routes.CENSUS}",
+        "A word to whoever is active on the shard of a bucket, about no room: it learns by it that it is.",
+        ("Census",),
+        {"bucket": _BUCKET},
+        _exchange(routes.COMMANDS),
+    ),
+    Channel(
         "roomShard",
         "room.shard.{shard}",
         "The commands of one shard; the broker keeps one consumer of it active, which makes it the rooms' only writer.",
-        COMMAND_BODIES,
+        (*COMMAND_BODIES, "Census"),
         {"shard": _SHARD},
         _declared("room.shard.{shard}", routes.room_queue(0), "chat.commands room.BB.# for each of its buckets"),
     ),
@@ -202,7 +210,7 @@ CHANNELS: Final = (
         None,
         "The reply_to of the command: direct reply-to (`amq.rabbitmq.reply-to`) or a queue of the asker. The answer "
         "has the correlation_id of the command. Without reply_to there is no answer.",
-        ("Accepted", "Refused"),
+        ("Accepted", "Refused", "Inspection"),
         {},
         {},
     ),

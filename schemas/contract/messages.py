@@ -15,6 +15,7 @@ from schemas.errors import Code
 from schemas.events import EVENTS, RECORDS, MessagePosted
 from schemas.ids import ClientId, CommandId, Epoch, MessageId, RoomId, UserId
 from schemas.model import Model
+from schemas.operations import Inspection
 from schemas.queries import Barrier, Query, QueryAnswer
 from schemas.signals import SIGNALS
 
@@ -59,6 +60,7 @@ _OUT: Final[tuple[type[Model], ...]] = (
     Accepted,
     Refused,
     AttachAnswer,
+    Inspection,
     *(answer for answer in QueryAnswer.__args__ if answer is not Refused),
     *Control.__args__,
 )
@@ -89,7 +91,11 @@ def component_messages(schemas: dict[str, JsonObject]) -> dict[str, JsonObject]:
     """Every message by name: named as its schema is, but for the fan-out, whose kinds are told apart by a header."""
     bodies = [model.__name__ for model in (*_IN, *_OUT) if model not in _WRAPPED]
     bodies += [name for name in schemas if name.startswith(("Inbox", "Logged"))]
-    return {name: _message(name, schemas[name]) for name in bodies} | _pushes() | {"Parked": _parked()}
+    return (
+        {name: _message(name, schemas[name]) for name in bodies}
+        | _pushes()
+        | {"Parked": _parked(), "Census": _census()}
+    )
 
 
 def _message(name: str, schema: JsonObject) -> JsonObject:
@@ -134,6 +140,16 @@ def _parked() -> JsonObject:
         "summary": "A delivery as it came. Without these headers the broker itself set it aside: see `x-death`.",
         "headers": {"$ref": SCHEMA_REFS.format(model="ParkedHeaders")},
         "payload": {},
+    }
+
+
+def _census() -> JsonObject:
+    return {
+        "name": "Census",
+        "title": "Census",
+        "summary": "Nothing but its arrival counts.",
+        "contentType": JSON,
+        "payload": {"type": "object", "maxProperties": 0},
     }
 
 

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from schemas.commands import COMMANDS, GATE_VERBS
+from schemas.commands import COMMANDS, GATE_VERBS, OPERATOR_VERBS
 from schemas.events import EVENTS
 from schemas.frames import COMMAND_VERBS, OWN_FRAMES, SERVER_FRAMES, command_from_frame
 from schemas.ids import ClientId, CommandId, RoomId, UserId
@@ -39,8 +39,8 @@ def test_a_frame_cannot_speak_for_others_nor_bring_unknown_fields(verb, field):
         made(frame_of(golden) | {field: golden.get(field, 1)})
 
 
-@pytest.mark.parametrize("verb", sorted(GATE_VERBS))
-def test_a_frame_never_becomes_a_gates_own_command(verb):
+@pytest.mark.parametrize("verb", sorted(GATE_VERBS | OPERATOR_VERBS))
+def test_a_frame_never_becomes_a_command_of_a_gate_or_an_operator(verb):
     with pytest.raises(ValidationError):
         made(frame_of(read(name_of(COMMANDS[verb]))[0]))
 

@@ -1,5 +1,6 @@
 """What an id may be. The tables hold one value for each way of breaking a rule."""
 
+import re
 import unicodedata
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from schemas.ids import (
+    ROOM_ID_PATTERN,
     ClientId,
     ClientIdField,
     CommandIdField,
@@ -17,7 +19,9 @@ from schemas.ids import (
     MessageIdField,
     RoomIdField,
     Seq,
+    UserId,
     UserIdField,
+    direct_room_id,
     gate_of,
 )
 
@@ -135,3 +139,23 @@ def test_a_user_id_once_accepted_is_accepted_unchanged_for_ever(text):
 
 def test_the_gate_of_a_client_is_what_stands_before_the_slash():
     assert gate_of(ClientId("gate-7f3a/k3v9")) == "gate-7f3a"
+
+
+def test_the_direct_room_of_two_users_is_the_one_the_contract_names():
+    assert direct_room_id(UserId("ann"), UserId("bob")) == "direct:97049da5464956062d0e94be5f061ee5c755dc92"
+
+
+@given(st.text(min_size=1, max_size=128), st.text(min_size=1, max_size=128))
+def test_the_direct_room_of_two_users_is_a_room_id_whoever_asks_first(one, other):
+    ids = TypeAdapter(UserIdField)
+    try:
+        first, second = UserId(ids.validate_python(one)), UserId(ids.validate_python(other))
+    except ValidationError:
+        return
+    room = direct_room_id(first, second)
+    assert room == direct_room_id(second, first)
+    assert re.fullmatch(ROOM_ID_PATTERN, room)
+
+
+def test_two_pairs_of_users_do_not_share_a_direct_room():
+    assert direct_room_id(UserId("a"), UserId("bc")) != direct_room_id(UserId("ab"), UserId("c"))

@@ -98,6 +98,19 @@ def test_the_keys_of_a_room_are_spelled_as_the_contract_says():
     assert routes.query_key(room) == "query.10.general"
 
 
+def test_a_census_reaches_the_queue_of_its_shard_and_names_no_room():
+    for shard in range(8):
+        key = routes.census_key(shard, 8)
+        assert int(key.split(".")[1]) in routes.shard_buckets(shard, 8)
+        assert routes.is_census_key(key)
+        assert routes.read_command_key(key) is None
+
+
+@pytest.mark.parametrize("key", ["room.07.general.census", "room.07.census.send", "census", ".census", ""])
+def test_other_keys_are_no_census(key):
+    assert not routes.is_census_key(key)
+
+
 def test_the_names_of_a_gate_a_worker_and_a_shard_are_spelled_as_the_contract_says():
     gate = GateId("g1")
     assert routes.gate_key(gate) == routes.gate_queue(gate) == "gate.g1"

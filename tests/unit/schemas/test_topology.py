@@ -40,6 +40,19 @@ def test_queues_with_one_active_consumer_park_what_comes_back_too_often_but_neve
         assert queue.arguments["x-overflow"] == "reject-publish"
 
 
+def test_every_durable_queue_has_a_bound_and_refuses_or_drops_by_it():
+    for queue in queues(8):
+        assert queue.arguments["x-max-length"] > 0
+        assert queue.arguments["x-overflow"] == (
+            "drop-head" if queue.name == routes.QUERIES_QUEUE else "reject-publish"
+        )
+
+
+def test_what_is_parked_may_be_looked_at_as_often_as_operators_like():
+    (parked,) = (queue for queue in queues(8) if queue.name == routes.PARKED_QUEUE)
+    assert parked.arguments["x-delivery-limit"] == 1_000_000_000
+
+
 def test_a_commands_bucket_leads_to_its_shards_queue():
     room = RoomId("general")
     queue = next(queue for queue in queues(8) if queue.name == routes.room_queue(routes.shard_of(room, 8)))
