@@ -212,10 +212,12 @@ class MessageAnswer(Model):
 
 
 class SnapshotAnswer(Model):
-    """A snapshot for a new writer, or a part of one; with `more` the next part follows with the same correlation."""
+    """A snapshot for a new writer, or part number `part` of one; with `more` the next part follows with the same
+    correlation (see `schemas.parts`)."""
 
     type: Literal["snapshot"] = "snapshot"
     snapshot: Snapshot
+    part: Annotated[int, Field(ge=0, strict=True)] = 0
     more: bool = False
 
 
