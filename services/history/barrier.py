@@ -2,41 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import assert_never
 
 from schemas.answers import Refused
 from schemas.errors import Code
+from schemas.parts import cut
 from schemas.queries import HoleQuery, LookupAnswer, LookupQuery, PageAnswer, QueryAnswer, SnapshotAnswer, SnapshotQuery
 from schemas.state import Snapshot
-from services.history.deliveries import Question
+from services.history.deliveries import Asked
 from services.history.pages import fitting, window_of
 from services.history.store import Store
 
 
-async def answer_barrier(store: Store, question: Question, now: datetime) -> QueryAnswer:
-    """Answer a query whose turn in the queue has come.
+async def answer_barrier(store: Store, asked: Asked, now: datetime) -> Sequence[QueryAnswer]:
+    """Answer a query whose turn in the queue has come: with one answer, or with the parts of one, to be sent in order.
 
     Raises:
-        StoreUnavailable: ask again; no second fence is raised for the same question.
+        StoreUnavailable: ask again; no second fence is raised for the same query.
     """
-    match question.query:
+    match asked.query:
         case SnapshotQuery():
-            return await _snapshot(store, question.query, question.name, now)
+            return await _snapshot(store, asked.query, asked.name, now)
         case LookupQuery(room=room, actor=actor, command_id=command_id):
-            return LookupAnswer(answer=await store.lookup(room, actor, command_id))
+            return [LookupAnswer(answer=await store.lookup(room, actor, command_id))]
         case HoleQuery():
-            return await _hole(store, question.query)
+            return [await _hole(store, asked.query)]
         case _:
-            assert_never(question.query)
+            assert_never(asked.query)
 
 
-async def _snapshot(store: Store, query: SnapshotQuery, name: str, now: datetime) -> SnapshotAnswer:
+async def _snapshot(store: Store, query: SnapshotQuery, name: str, now: datetime) -> list[SnapshotAnswer]:
     fence = await store.raise_fence(query.room, name, now)
     loaded = await store.snapshot(query.room)
     if loaded is None:
-        return SnapshotAnswer(snapshot=Snapshot(room=query.room, fence=fence))
-    return SnapshotAnswer(snapshot=Snapshot(room=query.room, fence=fence, state=loaded.state, recent=loaded.recent))
+        return cut(Snapshot(room=query.room, fence=fence))
+    return cut(Snapshot(room=query.room, fence=fence, state=loaded.state, recent=loaded.recent))
 
 
 async def _hole(store: Store, query: HoleQuery) -> PageAnswer | Refused:

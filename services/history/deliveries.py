@@ -20,7 +20,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class Asked:
     """A barrier query: everything before it in the queue is to be stored before it is answered.
 
     `name` is the same whenever this delivery comes again, and no other's.
@@ -38,14 +38,14 @@ class Garbage:
     detail: str
 
 
-Content = Entry | Question | Garbage
+Content = Entry | Asked | Garbage
 
 
 def read_delivery(key: str, body: bytes, reply_to: str | None, correlation_id: str | None) -> Content:
     """Read a delivery. Its routing key must be the one that `schemas.routes` gives to its body."""
     try:
         if key.startswith("query."):
-            return _question(key, BARRIER.validate_json(body), reply_to, correlation_id)
+            return _asked(key, BARRIER.validate_json(body), reply_to, correlation_id)
         return _entry(key, decode_logged(body))
     except ValidationError as error:
         return Garbage(ParkReason.MALFORMED, str(error))
@@ -57,12 +57,12 @@ def _entry(key: str, logged: Logged) -> Content:
     return Entry(logged) if key == routes.log_key(entry.room, name) else _misrouted(key)
 
 
-def _question(key: str, query: Barrier, reply_to: str | None, correlation_id: str | None) -> Content:
+def _asked(key: str, query: Barrier, reply_to: str | None, correlation_id: str | None) -> Content:
     if key != routes.query_key(query.room):
         return _misrouted(key)
     if not reply_to or not correlation_id:
         return Garbage(ParkReason.MALFORMED, "a query names where its answer goes, and which it is")
-    return Question(query, f"{reply_to} {correlation_id}")
+    return Asked(query, f"{reply_to} {correlation_id}")
 
 
 def _misrouted(key: str) -> Garbage:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, TypeVar, assert_never
@@ -18,8 +18,9 @@ from pamqp import commands
 
 from schemas.errors import ParkReason
 from schemas.events import Logged, Receipt
+from schemas.queries import QueryAnswer
 from services.history.barrier import answer_barrier
-from services.history.deliveries import Content, Entry, Garbage, Question, read_delivery
+from services.history.deliveries import Asked, Content, Entry, Garbage, read_delivery
 from services.history.inbound import Inbound
 from services.history.intake import Conflict, Outcome, Repeated, StaleFence, Stored
 from services.history.metrics import HistoryMetrics
@@ -102,7 +103,7 @@ class ShardWriter:
         batch = _Batch()
         for delivery in deliveries:
             content = _read(delivery)
-            if isinstance(content, Question):
+            if isinstance(content, Asked):
                 await self._flush(batch)
                 await self._answer(delivery, content)
                 batch = _Batch()
@@ -174,34 +175,37 @@ class ShardWriter:
             return False
         return True
 
-    async def _answer(self, delivery: DeliveredMessage, question: Question) -> None:
-        """Answer, then ack: a question may come again after its answer, which does no harm, but not be lost before.
+    async def _answer(self, delivery: DeliveredMessage, asked: Asked) -> None:
+        """Answer, then ack: a query may come again after its answer, which does no harm, but not be lost before.
         One on which the store breaks, by a bug, is set aside: it must not hold up the log."""
         try:
-            answer = await self._persist(lambda: answer_barrier(self._store, question, datetime.now(UTC)))
+            answers = await self._persist(lambda: answer_barrier(self._store, asked, datetime.now(UTC)))
         except StoreUnavailable:
             raise
         except Exception as error:
-            log.exception("query_failed", query=question.query.to_json().decode()[:500])
+            log.exception("query_failed", query=asked.query.to_json().decode()[:500])
             await self._flush(_Batch([delivery], parked=[(delivery, Garbage(ParkReason.POISON, repr(error)))]))
             return
-        await self._reply(properties_of(delivery), answer.to_json())
-        self._metrics.barriers.labels(question.query.type).inc()
+        await self._reply(properties_of(delivery), answers)
+        self._metrics.barriers.labels(asked.query.type).inc()
         await self._channel.basic_ack(_tag(delivery), wait=False)
 
-    async def _reply(self, asked: commands.Basic.Properties, body: bytes) -> None:
-        """Send an answer. One that cannot be sent in time is given up: so has who asked, and asks anew."""
-        properties = commands.Basic.Properties(content_type="application/json", correlation_id=asked.correlation_id)
+    async def _reply(self, asked: commands.Basic.Properties, answers: Sequence[QueryAnswer]) -> None:
+        """Send the parts of an answer, each once the broker has the one before. One that cannot be sent in time is
+        given up, and the rest with it: so has who asked, and asks anew."""
         try:
-            await self._outlet.basic_publish(
-                body,
-                routing_key=asked.reply_to or "",
-                properties=properties,
-                timeout=self._timeout_seconds,
-                wait=False,
-            )
+            for answer in answers:
+                await self._outlet.basic_publish(
+                    answer.to_json(),
+                    routing_key=asked.reply_to or "",
+                    properties=commands.Basic.Properties(
+                        content_type="application/json", correlation_id=asked.correlation_id
+                    ),
+                    timeout=self._timeout_seconds,
+                    wait=False,
+                )
         except BROKER_ERRORS as error:
-            log.warning("barrier_answer_not_sent", error=repr(error))
+            log.warning("barrier_answer_not_sent", parts=len(answers), error=repr(error))
 
     async def _persist(self, ask: Callable[[], Awaitable[Result]]) -> Result:
         """Ask the store until it answers. The shard stands still meanwhile, and the queue keeps everything."""

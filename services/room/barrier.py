@@ -1,23 +1,24 @@
-"""Questions to history that travel through the log, behind every event logged before (design §5, "Loading a room").
+"""Queries to history that travel through the log, behind every event logged before (design §5, "Loading a room").
 
 They are published on the shard's own channel, not on one of their own: a channel that the broker has closed can then
-neither write an event nor raise a fence any more, and a question can never overtake an event of the same writer.
+neither write an event nor raise a fence any more, and a query can never overtake an event of the same writer.
 """
 
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 from uuid import uuid4
 
 import structlog
 from aiormq.abc import DeliveredMessage
 from aiormq.channel import Channel
 from pamqp import commands
-from pydantic import ValidationError
 
-from schemas import routes
+from schemas import limits, routes
 from schemas.answers import Accepted
 from schemas.ids import CommandId, RoomId, UserId
+from schemas.parts import Joining
 from schemas.queries import (
     QUERY_ANSWER,
     Barrier,
@@ -35,20 +36,57 @@ from services.runtime.rpc import REPLY_TO
 
 log = structlog.get_logger()
 
+LONGEST_ANSWER_BYTES: Final = limits.SNAPSHOT_PART_BYTES + limits.FRAME_BYTES
+"""A part of a snapshot: its piece of the lists, and what is no list."""
+
 
 class NotAnswered(Exception):
     """History said nothing in time, or said no."""
 
 
+class _Waiting:
+    """A query under way, and what has come of its answer; bounded by how many parts a snapshot may have."""
+
+    def __init__(self, query: Barrier) -> None:
+        self.query = query
+        self.answer: asyncio.Future[QueryAnswer | None] = asyncio.get_running_loop().create_future()
+        self._joining = Joining()
+
+    def receive(self, body: bytes) -> None:
+        """Take an answer, or a part of one, in the order in which they were sent. What is no answer to the query ends
+        the wait for it with None."""
+        if self.answer.done():
+            return
+        try:
+            whole = self._whole(body)
+        except ValueError as error:
+            log.warning("barrier_answer_malformed", query=self.query.type, room=self.query.room, error=str(error)[:500])
+            self.answer.set_result(None)
+        else:
+            if whole is not None:
+                self.answer.set_result(whole)
+
+    def _whole(self, body: bytes) -> QueryAnswer | None:
+        if len(body) > LONGEST_ANSWER_BYTES:
+            raise ValueError(f"{len(body)} bytes are too long for an answer")
+        answer = QUERY_ANSWER.validate_json(body)
+        if not isinstance(answer, SnapshotAnswer):
+            return answer
+        if answer.snapshot.room != self.query.room:
+            raise ValueError(f"a snapshot of {answer.snapshot.room}")
+        joined = self._joining.receive(answer)
+        return SnapshotAnswer(snapshot=joined) if joined is not None else None
+
+
 class BarrierQueries:
-    """Asks on one shard's channel. An answer to a question that was given up is dropped."""
+    """Asks on one shard's channel. An answer to a query that was given up is dropped."""
 
     def __init__(self, channel: Channel, worker: str, *, answer_seconds: float, broker_seconds: float) -> None:
         self._channel = channel
         self._worker = worker
         self._answer_seconds = answer_seconds
         self._broker_seconds = broker_seconds
-        self._waiting: dict[str, asyncio.Future[bytes]] = {}
+        self._waiting: dict[str, _Waiting] = {}
         self._unconfirmed: dict[str, RoomId] = {}
 
     @property
@@ -57,7 +95,7 @@ class BarrierQueries:
         return next(iter(self._unconfirmed.values()), None)
 
     async def open(self) -> None:
-        """Listen for answers; before any question.
+        """Listen for answers; before any query.
 
         Raises:
             AMQPError: the channel is closed.
@@ -69,7 +107,7 @@ class BarrierQueries:
 
         Raises:
             NotAnswered: no usable answer came in time.
-            NotConfirmed: the log does not take the question.
+            NotConfirmed: the log does not take the query.
         """
         match await self._ask(SnapshotQuery(room=room, worker=self._worker)):
             case SnapshotAnswer(snapshot=snapshot):
@@ -99,22 +137,22 @@ class BarrierQueries:
             case TargetAnswer() as answer:
                 return answer
             case other:
-                raise NotAnswered(f"to a question about a message: {other.type}")
+                raise NotAnswered(f"to a query about a message: {other.type}")
 
     async def _ask(self, query: Barrier) -> QueryAnswer:
         correlation_id = uuid4().hex
-        answer = self._waiting[correlation_id] = asyncio.get_running_loop().create_future()
+        waiting = self._waiting[correlation_id] = _Waiting(query)
         try:
             async with asyncio.timeout(self._answer_seconds):
                 await self._publish(query, correlation_id)
-                return QUERY_ANSWER.validate_json(await answer)
+                answer = await waiting.answer
         except TimeoutError as error:
             raise NotAnswered(f"{query.type} of {query.room} in {self._answer_seconds} s") from error
-        except ValidationError as error:
-            log.warning("barrier_answer_malformed", query=query.type, room=query.room, error=str(error)[:500])
-            raise NotAnswered(f"{query.type} of {query.room}: malformed") from error
         finally:
             del self._waiting[correlation_id]
+        if answer is None:
+            raise NotAnswered(f"{query.type} of {query.room}: malformed")
+        return answer
 
     async def _publish(self, query: Barrier, correlation_id: str) -> None:
         properties = commands.Basic.Properties(
@@ -136,6 +174,7 @@ class BarrierQueries:
             del self._unconfirmed[next(iter(self._unconfirmed))]
 
     async def _on_answer(self, delivery: DeliveredMessage) -> None:
-        answer = self._waiting.get(properties_of(delivery).correlation_id or "")
-        if answer is not None and not answer.done():
-            answer.set_result(delivery.body)
+        """Never waits, so that the parts of an answer stay in their order."""
+        waiting = self._waiting.get(properties_of(delivery).correlation_id or "")
+        if waiting is not None:
+            waiting.receive(delivery.body)

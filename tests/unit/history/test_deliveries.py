@@ -6,7 +6,7 @@ from schemas import routes
 from schemas.errors import ParkReason
 from schemas.events import encode_logged
 from schemas.queries import HoleQuery, SnapshotQuery
-from services.history.deliveries import Entry, Garbage, Question, read_delivery
+from services.history.deliveries import Asked, Entry, Garbage, read_delivery
 from tests.contract.chronicle import Chronicle
 
 STORY = Chronicle(fence=3)
@@ -28,10 +28,10 @@ def test_an_event_and_a_record_are_entries():
     assert read(routes.log_key("general", "receipt"), body(RECEIPT)) == Entry(RECEIPT)
 
 
-def test_a_question_is_named_by_where_its_answer_goes_and_which_it_is():
-    assert read(routes.query_key("general"), QUERY.to_json()) == Question(QUERY, "me 7")
+def test_a_query_is_named_by_where_its_answer_goes_and_which_it_is():
+    assert read(routes.query_key("general"), QUERY.to_json()) == Asked(QUERY, "me 7")
     hole = HoleQuery(room="general", after=3)
-    assert read(routes.query_key("general"), hole.to_json(), "you", "8") == Question(hole, "you 8")
+    assert read(routes.query_key("general"), hole.to_json(), "you", "8") == Asked(hole, "you 8")
 
 
 @pytest.mark.parametrize(
@@ -56,5 +56,5 @@ def test_garbage_is_malformed(content):
 
 
 @pytest.mark.parametrize(("reply_to", "correlation_id"), [(None, "7"), ("", "7"), ("me", None), ("me", "")])
-def test_a_question_nobody_waits_for_raises_no_fence(reply_to, correlation_id):
+def test_a_query_nobody_waits_for_raises_no_fence(reply_to, correlation_id):
     assert isinstance(read(routes.query_key("general"), QUERY.to_json(), reply_to, correlation_id), Garbage)

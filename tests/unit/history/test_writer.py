@@ -8,9 +8,11 @@ from pamqp import commands
 from pamqp.header import ContentHeader
 from prometheus_client import CollectorRegistry
 
-from schemas import routes
+from schemas import limits, routes
 from schemas.events import encode_logged
+from schemas.parts import Joining, cut
 from schemas.queries import QUERY_ANSWER, HoleQuery, SnapshotQuery
+from schemas.state import Snapshot
 from services.history.inbound import Inbound
 from services.history.metrics import HistoryMetrics
 from services.history.store import StoreUnavailable
@@ -23,9 +25,10 @@ from tests.contract.chronicle import Chronicle
 class Channel:
     """Writes down what it is told, in order."""
 
-    def __init__(self, fails=False):
+    def __init__(self, fails=False, fails_after=0):
         self.told = []
         self.fails = fails
+        self.fails_after = fails_after
 
     async def basic_ack(self, tag, multiple=False, **_):
         self.told.append(("ack", tag, multiple))
@@ -34,7 +37,7 @@ class Channel:
         self.told.append(("reject", tag, requeue))
 
     async def basic_publish(self, body, *, routing_key, properties, **_):
-        if self.fails:
+        if self.fails and len(self.told) >= self.fails_after:
             raise ConnectionError("blocked")
         reason = (properties.headers or {}).get("x-park-reason")
         self.told.append(("parked", reason) if reason else ("replied", routing_key, body))
@@ -84,7 +87,7 @@ def entry(logged):
     return routes.log_key(logged.entry.room, name), encode_logged(logged.frame, logged.fence)
 
 
-def question(query, reply_to="asker", correlation_id="1"):
+def query_of(query, reply_to="asker", correlation_id="1"):
     return routes.query_key(query.room), query.to_json(), reply_to, correlation_id
 
 
@@ -102,28 +105,57 @@ async def test_a_batch_has_no_more_deliveries_than_it_may():
     assert await bench.write(3) == [("ack", 2, True), ("ack", 4, True), ("ack", 5, True)]
 
 
-async def test_a_question_is_answered_behind_what_came_before_it_and_ahead_of_what_came_after():
+async def test_a_query_is_answered_behind_what_came_before_it_and_ahead_of_what_came_after():
     bench, story = Bench(), Chronicle()
     hole = HoleQuery(room="general", after=0)
-    await bench.deliver(entry(story.created()), entry(story.said()), question(hole), entry(story.said()))
+    await bench.deliver(entry(story.created()), entry(story.said()), query_of(hole), entry(story.said()))
     first, reply, second, third = await bench.write(4)
     assert (first, second, third) == (("ack", 2, True), ("ack", 3, False), ("ack", 4, True))
     assert reply[:2] == ("replied", "asker")
     assert [event.seq for event in QUERY_ANSWER.validate_json(reply[2]).events] == [1, 2]
 
 
-async def test_i8_a_question_delivered_again_gets_the_same_fence():
+async def test_i8_a_query_delivered_again_gets_the_same_fence():
     bench = Bench()
-    ask = question(SnapshotQuery(room="general", worker="w"))
-    other = question(SnapshotQuery(room="general", worker="w"), correlation_id="2")
+    ask = query_of(SnapshotQuery(room="general", worker="w"))
+    other = query_of(SnapshotQuery(room="general", worker="w"), correlation_id="2")
     await bench.deliver(ask, other, ask)
     replies = [told[2] for told in await bench.write(6) if told[0] == "replied"]
     assert [QUERY_ANSWER.validate_json(reply).snapshot.fence for reply in replies] == [1, 2, 1]
 
 
+async def big_room(bench):
+    """A room whose members are more than one part holds; how many parts that is."""
+    story, members = Chronicle(), 4 * limits.SNAPSHOT_PART_BYTES // 700
+    await bench.store.append([story.created(capacity=limits.ROOM_MEMBERS)])
+    await bench.store.append([story.joined(f"{number:05}" + "\N{GRINNING FACE}" * 123) for number in range(members)])
+    return len(cut(Snapshot(room="general", fence=2, state=(await bench.store.snapshot("general")).state)))
+
+
+async def test_a_big_snapshot_is_told_in_parts_in_one_turn():
+    bench, story = Bench(), Chronicle("other")
+    count = await big_room(bench)
+    await bench.deliver(query_of(SnapshotQuery(room="general", worker="w")), entry(story.created()))
+    *replies, first, second = await bench.write(count + 2)
+    assert (len(replies), first, second) == (count, ("ack", 1, False), ("ack", 2, True))
+    assert count > 3
+    joining = Joining()
+    *_, whole = [joining.receive(QUERY_ANSWER.validate_json(body)) for _, _, body in replies]
+    assert whole.state == (await bench.store.snapshot("general")).state
+    assert {address for _, address, _ in replies} == {"asker"}
+
+
+async def test_a_part_that_cannot_be_sent_ends_the_answer():
+    bench = Bench(outlet=Channel(fails=True, fails_after=2))
+    await big_room(bench)
+    await bench.deliver(query_of(SnapshotQuery(room="general", worker="w")))
+    assert await bench.write(1) == [("ack", 1, False)]
+    assert [QUERY_ANSWER.validate_json(body).part for _, _, body in bench.outlet.told] == [0, 1]
+
+
 async def test_a_hole_of_a_room_that_is_not_there_is_refused():
     bench = Bench()
-    await bench.deliver(question(HoleQuery(room="nowhere", after=0)))
+    await bench.deliver(query_of(HoleQuery(room="nowhere", after=0)))
     reply, _ = await bench.write(2)
     assert QUERY_ANSWER.validate_json(reply[2]).code == "room_not_found"
 
@@ -139,7 +171,7 @@ async def test_garbage_is_parked_and_the_rest_stored():
 async def test_i8_a_stale_entry_is_parked_and_counted():
     bench, story = Bench(), Chronicle(fence=1)
     for number in "12":
-        await bench.deliver(question(SnapshotQuery(room="general", worker="w"), correlation_id=number))
+        await bench.deliver(query_of(SnapshotQuery(room="general", worker="w"), correlation_id=number))
     await bench.deliver(entry(story.created()))
     assert (await bench.write(6))[-2:] == [("parked", "stale_fence"), ("ack", 3, True)]
     assert bench.count("stale_fences") == 1
@@ -170,7 +202,7 @@ async def test_what_cannot_be_parked_is_left_to_the_broker_to_set_aside():
 
 async def test_an_answer_that_cannot_be_sent_holds_nothing_up():
     bench, story = Bench(outlet=Channel(fails=True)), Chronicle()
-    await bench.deliver(question(HoleQuery(room="general", after=0)), entry(story.created()))
+    await bench.deliver(query_of(HoleQuery(room="general", after=0)), entry(story.created()))
     assert await bench.write(2) == [("ack", 1, False), ("ack", 2, True)]
 
 
@@ -195,7 +227,7 @@ class BrokenStore(MemoryStore):
 
 async def test_a_query_on_which_the_store_breaks_is_parked_and_the_log_goes_on():
     bench, story = Bench(BrokenStore()), Chronicle()
-    poison = question(SnapshotQuery(room="general", worker="w"))
+    poison = query_of(SnapshotQuery(room="general", worker="w"))
     await bench.deliver(entry(story.created()._replace(fence=9)), poison, entry(story.said()._replace(fence=10)))
     assert await bench.write(4) == [("ack", 1, True), ("parked", "poison"), ("ack", 2, True), ("ack", 3, True)]
     assert (await bench.store.room("general")).seq == 2
