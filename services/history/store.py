@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple, Protocol
 
 from schemas.answers import Accepted
-from schemas.events import Event, Logged
-from schemas.ids import CommandId, RoomId, UserId
-from schemas.state import AppliedCommand, MemberState, RoomState
+from schemas.events import Event, Logged, MessagePosted
+from schemas.ids import CommandId, MessageId, RoomId, UserId
+from schemas.state import AppliedCommand, MemberState, MessageState, RoomState
 from services.history.fold import RoomRecord, Standing
 from services.history.intake import Outcome
 from services.history.pages import Window
@@ -38,6 +38,14 @@ class RoomPage(NamedTuple):
 
     rooms: list[RoomRecord]
     total: int
+
+
+class TargetFacts(NamedTuple):
+    """A message for who decides about it, and the kinds of reaction that the user who asked has put to it (in code
+    point order; none to a deleted one)."""
+
+    message: MessageState
+    reacted: tuple[str, ...]
 
 
 class Store(Protocol):
@@ -98,6 +106,28 @@ class Store(Protocol):
 
     async def messages_through(self, room: RoomRecord, seq: int) -> int:
         """How many messages the room had right behind the event at `seq`; 0 for seq 0."""
+        ...
+
+    async def own_messages(self, room: RoomRecord, user: UserId, after: int, through: int) -> int:
+        """How many messages the user posted with `after < seq <= through`, deleted ones among them."""
+        ...
+
+    async def target(self, room: RoomId, seq: int, user: UserId) -> TargetFacts | None:
+        """The message at `seq` as its later events left it, and what `user` has put to it; None: no message stands
+        there. Holds everything appended before."""
+        ...
+
+    async def message(self, room: RoomId, message_id: MessageId) -> MessagePosted | None:
+        """One folded message as its later events left it, a deleted one too; None: the room has none of this id."""
+        ...
+
+    async def search(self, rooms: Collection[RoomId], words: str, limit: int) -> list[MessagePosted]:
+        """The newest messages of some rooms that hold every word of `words`, newest first, at most `limit`; only
+        folded ones, and never deleted ones.
+
+        A word is a run of letters, digits and marks of any language; case is ignored, and everything else (quotes,
+        signs, operators) only parts words. Never raises for what `words` holds: no word in it finds nothing.
+        """
         ...
 
     async def directory(self, offset: int, limit: int) -> RoomPage:

@@ -8,14 +8,25 @@ from datetime import datetime
 
 from schemas import limits
 from schemas.answers import Accepted
-from schemas.events import Event, Logged, MessagePosted, Receipt, RoomCreated
-from schemas.ids import CommandId, RoomId, UserId
+from schemas.events import (
+    Event,
+    Logged,
+    MessageDeleted,
+    MessagePosted,
+    ReactionAdded,
+    ReactionCount,
+    ReactionRemoved,
+    Receipt,
+    RoomCreated,
+)
+from schemas.ids import CommandId, MessageId, RoomId, UserId
 from schemas.roles import Visibility
-from schemas.state import MemberState
+from schemas.state import MemberState, MessageState
 from services.history.fold import Projection, RoomRecord, Standing, state_of
 from services.history.intake import Command, Kept, Known, Outcome, Place, Plan, command_of, place_of, plan
 from services.history.pages import Window, answer_of, applied_command, is_member
-from services.history.store import FENCE_LIFETIME, REMEMBERED_QUESTIONS, Loaded, RoomPage
+from services.history.store import FENCE_LIFETIME, REMEMBERED_QUESTIONS, Loaded, RoomPage, TargetFacts
+from services.history.words import words_of
 
 
 @dataclass(slots=True)
@@ -91,6 +102,46 @@ class MemoryStore:
         kept = self._events[room.room].get(Place(room.room, room.epoch, seq))
         return kept.messages if kept is not None else 0
 
+    async def own_messages(self, room: RoomRecord, user: UserId, after: int, through: int) -> int:
+        """See `Store.own_messages`."""
+        posted = await self.page(room, Window(after, through, limit=through, messages=True))
+        return sum(event.actor == user for event in posted)
+
+    async def target(self, room: RoomId, seq: int, user: UserId) -> TargetFacts | None:
+        """See `Store.target`."""
+        found = [message for message in self._messages(room) if message.seq == seq]
+        if not found:
+            return None
+        [message] = found
+        kinds: dict[str, set[UserId]] = {}
+        for kept in self._in_order(room):
+            event = kept.event
+            if isinstance(event, ReactionAdded) and event.target == seq:
+                kinds.setdefault(event.emoji, set()).add(event.actor)
+            elif isinstance(event, ReactionRemoved) and event.target == seq:
+                kinds.get(event.emoji, set()).discard(event.actor)
+        counts = tuple(ReactionCount(emoji=emoji, count=len(kinds[emoji])) for emoji in sorted(kinds) if kinds[emoji])
+        deleted = any(
+            isinstance(kept.event, MessageDeleted) and kept.event.target == seq for kept in self._in_order(room)
+        )
+        state = MessageState(
+            seq=seq, author=message.actor, posted_at=message.at, deleted=deleted, reactions=() if deleted else counts
+        )
+        reacted = () if deleted else tuple(emoji for emoji in sorted(kinds) if user in kinds[emoji])
+        return TargetFacts(state, reacted)
+
+    async def message(self, room: RoomId, message_id: MessageId) -> MessagePosted | None:
+        """See `Store.message`."""
+        found = (message for message in self._messages(room) if message.message_id == message_id)
+        return next(found, None)
+
+    async def search(self, rooms: Collection[RoomId], words: str, limit: int) -> list[MessagePosted]:
+        """See `Store.search`."""
+        wanted = words_of(words)
+        messages = [message for room in rooms for message in self._messages(room)]
+        found = [message for message in messages if wanted and wanted <= words_of(message.text or "")]
+        return sorted(found, key=lambda message: (message.at, message.message_id), reverse=True)[:limit]
+
     async def directory(self, offset: int, limit: int) -> RoomPage:
         """See `Store.directory`."""
         rooms = self._folded()
@@ -145,6 +196,9 @@ class MemoryStore:
         for room, fence in list(self._fences.items()):
             if fence.expires_at is not None and fence.expires_at < now:
                 del self._fences[room]
+
+    def _messages(self, room: RoomId) -> list[MessagePosted]:
+        return [kept.event for kept in self._in_order(room) if isinstance(kept.event, MessagePosted)]
 
     def _in_order(self, room: RoomId) -> list[Kept]:
         return sorted(self._events.get(room, {}).values(), key=lambda kept: kept.event.seq)
