@@ -39,6 +39,10 @@ class PresenceSignal(Model):
     """Members came, went, or said how available they are; `online_count` members of the room are there now.
 
     What happened since the last one, each member once. Where too many are there to name them, `changes` is empty.
+
+    Attributes:
+        anew: whoever was thought to be there is forgotten; all who are there are named here, and in the signals that
+            follow. So after a change of the room's writer, and where there are few enough again to name them.
     """
 
     type: Literal["signal"] = "signal"
@@ -46,6 +50,7 @@ class PresenceSignal(Model):
     room: RoomIdField
     online_count: int
     changes: Annotated[tuple[PresenceChange, ...], Field(max_length=limits.PRESENCE_CHANGES)] = ()
+    anew: bool = False
 
 
 class ReceiptSignal(Model):
