@@ -5,27 +5,24 @@ A hall lives exactly as long as the channel its commands come through (design §
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 from enum import Enum, auto
-from itertools import islice
 from typing import Final
 
-from schemas import limits
-from schemas.answers import Accepted, AttachAnswer, MemberView, Refused
-from schemas.commands import EVENTLESS_VERBS, GATE_VERBS, OPERATOR_VERBS, Command, Detach
+from schemas.answers import Accepted, Refused
+from schemas.commands import EVENTLESS_VERBS, GATE_VERBS, OPERATOR_VERBS, Command, Detach, Session
 from schemas.control import WorkerId
 from schemas.errors import Code
 from schemas.events import Event
 from schemas.fanout import FanoutKind
 from schemas.ids import GateId, RoomId, UserId
-from schemas.operations import GateSessions, Inspection
-from schemas.roles import Status
-from schemas.signals import PresenceChange, PresenceSignal, ReceiptSignal, Signal
+from schemas.signals import PresenceSignal, ReceiptSignal, Signal
 from schemas.state import Snapshot
+from services.room.answers import accepted_at, attach_answer, inspection
 from services.room.decide import (
     Admission,
     Circumstances,
+    Decision,
     Dismissal,
     Inspected,
     Marked,
@@ -48,11 +45,13 @@ from services.room.effects import (
 )
 from services.room.model import Room, evolve, marked
 from services.room.orders import Order
-from services.room.presence import Rosters, Sessions
+from services.room.presence import Presence, PresenceRules
 from services.room.rooms import HeldRoom, HeldRooms
+from services.room.rosters import Rosters
+from services.room.sessions import Sessions
 from services.room.targets import Target, Targets, target_of
+from services.room.typists import Typists
 
-GATE_LOST: Final = "gate_lost"
 NEVER_LOOKED_UP: Final = GATE_VERBS | OPERATOR_VERBS | EVENTLESS_VERBS
 Effects = tuple[FanOut | Reply, ...]
 
@@ -69,13 +68,14 @@ class Want(Enum):
 class Hall:
     """The rooms, sessions and rosters of one shard under one channel."""
 
-    def __init__(self, worker: WorkerId, *, rooms_limit: int, targets_limit: int) -> None:
+    def __init__(self, worker: WorkerId, rules: PresenceRules, *, rooms_limit: int, targets_limit: int) -> None:
         self.sessions = Sessions()
         self.targets = Targets(targets_limit)
-        self._worker = worker
         self.rosters = Rosters()
         self.rooms = HeldRooms(rooms_limit, in_use=lambda room: bool(self.sessions.gates(room)))
-        self._perhaps_offline: dict[tuple[RoomId, UserId], str | None] = {}
+        self._worker = worker
+        self._presence = Presence(rules)
+        self._typists = Typists()
 
     def wants_room(self, order: Order) -> bool:
         """The order cannot be decided before its room is loaded. Nobody has a session of a room that is not held, so
@@ -100,8 +100,9 @@ class Hall:
             return Outcome()
         return Outcome(effects=(FanOut(plain_headers(FanoutKind.TOP, held.room), gates, b""),))
 
-    def receive_order(self, order: Order, now: datetime) -> Outcome:
-        """Decide an order whose room is held, and take its event into the room. It is in progress until `release`."""
+    def receive_order(self, order: Order, at: datetime, now: float) -> Outcome:
+        """Decide an order whose room is held, and take its event into the room. It is in progress until `release`.
+        `at` is the moment by the calendar, `now` by the monotonic clock, in seconds."""
         command = order.command
         held = self.rooms.find(command.room)
         if held is None:
@@ -109,24 +110,8 @@ class Hall:
         known = held.recent.find(command.actor, command.command_id)
         if known is not None:
             return self._answered(order, known, "repeated")
-        decision = decide(held.room, command, Circumstances(now, self._target(command), order.token))
-        match decision:
-            case Refusal():
-                return self._refused(order, decision)
-            case Signalled():
-                return self._signalled(order, _existing(held), decision, now)
-            case Marked():
-                return self._marked(order, held, decision, now)
-            case StatusSaid() | Unchanged():
-                return self._unchanged(order, held, now)
-            case Inspected():
-                return self._inspected(order, held)
-            case Admission():
-                return self._admitted(order, _existing(held), decision)
-            case Dismissal():
-                return self._dismissed(order, decision)
-            case _:
-                return self._happened(order, held, decision)
+        decision = decide(held.room, command, Circumstances(at, self._target(command), order.token))
+        return self._followed(order, held, decision, at, now)
 
     def pin(self, room: RoomId) -> None:
         """Keep a held room until `release` while something about it is asked elsewhere."""
@@ -147,24 +132,53 @@ class Hall:
         if room is not None:
             self.rooms.release(room)
 
-    def drop_gate(self, gate: GateId) -> Outcome:
-        """A gate is gone: its sessions are over."""
+    def drop_gate(self, gate: GateId, now: float, *, lost: bool) -> None:
+        """A gate is gone, and its sessions with it; `lost` without a word, so that its users are gone at once."""
         self.rosters.forget(gate)
         for room, user in self.sessions.drop_gate(gate):
-            self._perhaps_offline[room, user] = GATE_LOST
-        return self.settle_presence()
+            if lost:
+                self._presence.lose(room, user)
+            else:
+                self._presence.leave(room, user, now)
 
-    def settle_presence(self) -> Outcome:
-        """Say who is offline, once every roster is known: until then their session at another gate may yet be told."""
-        if self.rosters.awaits_any() or not self._perhaps_offline:
+    def next_due(self) -> float | None:
+        """When `tell_presence` may have something to say; None: not before something happens."""
+        return self._presence.next_due()
+
+    def tell_presence(self, now: float) -> Outcome:
+        """Say who came and went, as far as that is due; nothing before every roster is known, because until then a
+        session at another gate may yet be told."""
+        if self.rosters.awaits_any(now):
             return Outcome()
-        gone, self._perhaps_offline = self._perhaps_offline, {}
-        signals = (self._offline(room, user, reason) for (room, user), reason in gone.items())
-        return Outcome(effects=tuple(effect for effects in signals for effect in effects))
+        self._presence.begin(now)
+        told = (self._told(signal) for signal in self._presence.signals(now))
+        return Outcome(effects=tuple(effect for effects in told for effect in effects))
 
     def reach(self, room: RoomId) -> tuple[GateId, ...]:
         """The gates a fan-out must reach: those that hold a session, and those whose roster is not known yet."""
         return tuple(dict.fromkeys([*self.sessions.gates(room), *self.rosters.owing()]))
+
+    def _followed(self, order: Order, held: HeldRoom, decision: Decision, at: datetime, now: float) -> Outcome:
+        match decision:
+            case Refusal():
+                return self._refused(order, decision)
+            case Signalled():
+                return self._signalled(order, _existing(held), decision, at, now)
+            case Marked():
+                return self._marked(order, held, decision, at)
+            case StatusSaid():
+                self._presence.say(order.command.room, order.command.actor, decision.status)
+                return self._unchanged(order, held, at)
+            case Unchanged():
+                return self._unchanged(order, held, at)
+            case Inspected():
+                return self._inspected(order, held)
+            case Admission():
+                return self._admitted(order, _existing(held), decision, now)
+            case Dismissal():
+                return self._dismissed(order, decision, now)
+            case _:
+                return self._happened(order, held, decision)
 
     def _happened(self, order: Order, held: HeldRoom, event: Event) -> Outcome:
         command, frame, answer = order.command, event.to_json(), accepted(event)
@@ -177,6 +191,7 @@ class Hall:
         gone = expelled(event)
         if gone is not None:
             self.sessions.expel(command.room, gone)
+            self._presence.expel(command.room, gone)
         return Outcome(
             room=command.room,
             tag=order.tag,
@@ -196,53 +211,38 @@ class Hall:
         answer = Refused.of(refusal.code, refusal.message, command_id=order.command.command_id)
         return self._outcome(order, _reply(order, answer), refusal.code.value)
 
-    def _marked(self, order: Order, held: HeldRoom, decision: Marked, now: datetime) -> Outcome:
-        command, receipt, room = order.command, decision.receipt, _existing(held)
+    def _marked(self, order: Order, held: HeldRoom, decision: Marked, at: datetime) -> Outcome:
+        command, receipt = order.command, decision.receipt
         held.in_progress += 1
-        held.room = marked(room, receipt)
-        member = held.room.members[receipt.user]
-        signal = ReceiptSignal(room=room.room, user=member.user, read=member.read, delivered=member.delivered)
+        held.room = room = marked(_existing(held), receipt)
         return Outcome(
             room=command.room,
             tag=order.tag,
             log=receipt_entry(receipt, held.fence),
-            effects=(*self._signal(room, signal), *_reply(order, _accepted_at(order, room, now))),
+            effects=(*self._receipt(room, receipt.user), *_reply(order, accepted_at(command.command_id, room, at))),
             verb=command.type,
             word="accepted",
         )
 
-    def _unchanged(self, order: Order, held: HeldRoom, now: datetime) -> Outcome:
-        answer = _accepted_at(order, _existing(held), now)
-        held.recent.remember(order.command.actor, answer)
+    def _receipt(self, room: Room, user: UserId) -> Effects:
+        """Where too many are online to name them, nobody follows who has read what."""
+        if self._presence.is_crowded(room.room):
+            return ()
+        marks = room.members[user]
+        return self._signal(room, ReceiptSignal(room=room.room, user=user, read=marks.read, delivered=marks.delivered))
+
+    def _unchanged(self, order: Order, held: HeldRoom, at: datetime) -> Outcome:
+        """What can be repeated without harm is not worth a place among the answers that are remembered."""
+        command = order.command
+        answer = accepted_at(command.command_id, _existing(held), at)
+        if command.type not in EVENTLESS_VERBS:
+            held.recent.remember(command.actor, answer)
         return self._answered(order, answer, "accepted")
 
     def _inspected(self, order: Order, held: HeldRoom) -> Outcome:
-        effects = (Reply(order.reply, self._inspection(order, held)),) if order.reply else ()
-        return self._outcome(order, effects, "accepted")
-
-    def _inspection(self, order: Order, held: HeldRoom) -> Inspection:
-        room = _existing(held)
-        counts = self.sessions.counts(room.room)
-        return Inspection(
-            command_id=order.command.command_id,
-            room=room.room,
-            epoch=room.epoch,
-            seq=room.seq,
-            fence=held.fence,
-            writer=self._worker,
-            title=room.title,
-            visibility=room.visibility,
-            closed=room.closed,
-            updated_at=room.updated_at,
-            members=len(room.members),
-            bans=len(room.bans),
-            invites=len(room.invites),
-            online=len(self.sessions.online(room.room)),
-            gates=tuple(GateSessions(gate=gate, sessions=counts[gate]) for gate in sorted(counts)),
-            rosters_owed=tuple(sorted(self.rosters.owing())),
-            remembered=len(held.recent),
-            in_progress=held.in_progress,
-        )
+        room, command_id = _existing(held), order.command.command_id
+        answer = inspection(command_id, self._worker, held, room, self.sessions, self.rosters)
+        return self._outcome(order, (Reply(order.reply, answer),) if order.reply else (), "accepted")
 
     def _wants_target(self, room: Room, command: Command) -> bool:
         """Only who may speak in the room makes it ask; all others are refused without."""
@@ -255,21 +255,32 @@ class Hall:
         seq = target_of(command)
         return None if seq is None else self.targets.find(command.room, seq)
 
-    def _signalled(self, order: Order, room: Room, decision: Signalled, now: datetime) -> Outcome:
-        return self._answered(order, _accepted_at(order, room, now), "accepted", self._signal(room, decision.signal))
+    def _signalled(self, order: Order, room: Room, decision: Signalled, at: datetime, now: float) -> Outcome:
+        typing, answer = decision.signal, accepted_at(order.command.command_id, room, at)
+        is_news = self._typists.receive(room.room, typing.user, now, active=typing.active)
+        return self._answered(order, answer, "accepted", self._signal(room, typing) if is_news else ())
 
-    def _admitted(self, order: Order, room: Room, decision: Admission) -> Outcome:
-        gate = GateId(order.command.actor)
-        came = [each.user for each in decision.sessions if self.sessions.attach(room.room, each.client, each.user)]
-        answer = FanOut(plain_headers(FanoutKind.ATTACHED, room), (gate,), self._attach_answer(order, room, decision))
-        announced = () if self.rosters.awaits(gate) else self._online(room, came)
-        return self._outcome(order, (answer, *announced), "accepted")
+    def _admitted(self, order: Order, room: Room, decision: Admission, now: float) -> Outcome:
+        for session in decision.sessions:
+            self._attach(room.room, session, now)
+        answer = attach_answer(order.command.command_id, room, decision.refused, self._presence).to_json()
+        headers, gate = plain_headers(FanoutKind.ATTACHED, room), GateId(order.command.actor)
+        return self._outcome(order, (FanOut(headers, (gate,), answer),), "accepted")
 
-    def _dismissed(self, order: Order, decision: Dismissal) -> Outcome:
+    def _attach(self, room: RoomId, session: Session, now: float) -> None:
+        attached = self.sessions.attach(room, session.client, session.user, session.attach_ref)
+        if attached.taken:
+            self._presence.come(room, session.user, session.status)
+        if attached.gone is not None:
+            self._presence.leave(room, attached.gone, now)
+
+    def _dismissed(self, order: Order, decision: Dismissal, now: float) -> Outcome:
         room = order.command.room
-        gone = [self.sessions.detach(room, session.client) for session in decision.sessions]
-        self._perhaps_offline |= {(room, user): None for user in gone if user is not None}
-        return self._outcome(order, self.settle_presence().effects, "accepted")
+        for session in decision.sessions:
+            gone = self.sessions.detach(room, session.client, session.attach_ref)
+            if gone is not None:
+                self._presence.leave(room, gone, now)
+        return self._outcome(order, (), "accepted")
 
     def _outcome(self, order: Order, effects: Effects, word: str) -> Outcome:
         room, held = order.command.room, self.rooms.find(order.command.room)
@@ -278,50 +289,12 @@ class Hall:
         held.in_progress += 1
         return Outcome(room=room, tag=order.tag, effects=effects, verb=order.command.type, word=word)
 
-    def _attach_answer(self, order: Order, room: Room, decision: Admission) -> bytes:
-        return AttachAnswer(
-            command_id=order.command.command_id,
-            room=room.room,
-            epoch=room.epoch,
-            seq=room.seq,
-            title=room.title,
-            visibility=room.visibility,
-            closed=room.closed,
-            member_count=len(room.members),
-            members=tuple(self._members_to_show(room)),
-            refused=decision.refused,
-        ).to_json()
-
-    def _members_to_show(self, room: Room) -> Iterable[MemberView]:
-        online = self.sessions.online(room.room)
-        order = dict.fromkeys([*online, *islice(room.members, limits.ATTACHED_MEMBERS)])
-        for user in islice(order, limits.ATTACHED_MEMBERS):
-            here = self.sessions.is_online(room.room, user)
-            yield MemberView(user=user, role=room.members[user].role, online=here)
-
-    def _online(self, room: Room, users: list[UserId]) -> Effects:
-        return tuple(effect for user in users for effect in self._presence(room, user, Status.ONLINE, None))
-
-    def _offline(self, name: RoomId, user: UserId, reason: str | None) -> Effects:
-        held = self.rooms.find(name)
-        if held is None or held.room is None:
-            return ()
-        if user not in held.room.members or self.sessions.is_online(name, user):
-            return ()
-        return self._presence(held.room, user, Status.OFFLINE, reason)
-
-    def _presence(self, room: Room, user: UserId, state: Status, reason: str | None) -> Effects:
-        count = len(self.sessions.online(room.room))
-        changes = (PresenceChange(user=user, state=state, reason=reason),)
-        return self._signal(room, PresenceSignal(room=room.room, online_count=count, changes=changes))
+    def _told(self, signal: PresenceSignal) -> Effects:
+        held = self.rooms.find(signal.room)
+        return self._signal(held.room, signal) if held is not None and held.room is not None else ()
 
     def _signal(self, room: Room, signal: Signal) -> Effects:
         return _to_gates(FanOut(plain_headers(FanoutKind.SIGNAL, room), self.reach(room.room), signal.to_json()))
-
-
-def _accepted_at(order: Order, room: Room, now: datetime) -> Accepted:
-    """The answer to a command that makes no event: the room's position as it is."""
-    return Accepted(command_id=order.command.command_id, room=room.room, epoch=room.epoch, seq=room.seq, at=now)
 
 
 def _ignored(order: Order) -> Outcome:

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from schemas import limits
+from services.room.presence import PresenceRules
 from services.runtime.settings import Port, Seconds, ServiceSettings
 
 
@@ -22,6 +23,10 @@ class RoomSettings(ServiceSettings):
         rooms_limit: rooms in memory, over all shards; only idle ones are dropped.
         targets_limit: messages, and reactors to them, in memory, over all shards; the others are asked of history when
             somebody edits, deletes, or reacts to one, or replies to it.
+        presence_grace_seconds: how long one whose last session in a room ended may take to come back, before the
+            others hear that they are offline.
+        presence_per_second: presence signals a second that a room gets at most.
+        presence_limit: members online above which presence only counts, and nobody hears who has read what.
     """
 
     ops_port: Port = 9101
@@ -31,3 +36,13 @@ class RoomSettings(ServiceSettings):
     poison_after: Annotated[int, Field(ge=1, le=15)] = 3
     rooms_limit: Annotated[int, Field(ge=64, le=10_000_000)] = 50_000
     targets_limit: Annotated[int, Field(ge=64, le=10_000_000)] = 100_000
+    presence_grace_seconds: Seconds = 5
+    presence_per_second: Annotated[int, Field(ge=1, le=50)] = 10
+    presence_limit: Annotated[int, Field(ge=1, le=limits.PRESENCE_CHANGES)] = 500
+
+    @property
+    def presence_rules(self) -> PresenceRules:
+        """How presence is said."""
+        return PresenceRules(
+            grace_seconds=self.presence_grace_seconds, per_second=self.presence_per_second, limit=self.presence_limit
+        )

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from schemas.ids import GateId, RoomId
+from services.room.gates import Gates
 from services.room.metrics import RoomMetrics
 from services.room.outlet import Outlet
-from services.room.presence import Gates
 from services.room.settings import RoomSettings
 from services.room.suspects import Suspects
 
@@ -18,6 +18,7 @@ class Surroundings:
     """What all terms of a worker share.
 
     Attributes:
+        gates_known_at: by then (monotonic seconds) every gate that lives has been heard of.
         ask_roster: asks one gate, or all, for the sessions of a shard; returns at once.
         suspects, doubts: what outlives terms and connections: deliveries that broke their handling, and by shard the
             room of an event or a query that the log did not confirm.
@@ -28,6 +29,7 @@ class Surroundings:
     outlet: Outlet
     metrics: RoomMetrics
     gates: Gates
+    gates_known_at: float
     ask_roster: Callable[[int, GateId | None], None]
     suspects: Suspects
     doubts: dict[int, RoomId]

@@ -43,6 +43,8 @@ from services.runtime.broker import (
 log = structlog.get_logger()
 
 TAKEN_AT_ONCE = 32
+SHORTEST_PAUSE_SECONDS = 0.02
+LONGEST_PAUSE_SECONDS = 0.1
 
 
 class Drained(Exception):
@@ -67,6 +69,7 @@ class Term:
         self._around = around
         self._hall = Hall(
             around.worker,
+            settings.presence_rules,
             rooms_limit=max(1, settings.rooms_limit // settings.shards),
             targets_limit=max(1, settings.targets_limit // settings.shards),
         )
@@ -86,6 +89,7 @@ class Term:
         self._settled = asyncio.Event()
         self._idle = asyncio.Event()
         self._lost = asyncio.Event()
+        self._presence_due = asyncio.Event()
         self._consumer = ""
         self._draining = False
         self._active = False
@@ -129,6 +133,7 @@ class Term:
             async with asyncio.TaskGroup() as self._tasks:
                 self._tasks.create_task(self._watch())
                 self._tasks.create_task(self._settle())
+                self._tasks.create_task(self._keep_presence())
                 await self._consume()
                 await self._take_up()
                 await self._finish()
@@ -148,9 +153,10 @@ class Term:
         if self._active and self._hall.rosters.ask(gate, now + self._around.settings.roster_seconds):
             self._around.ask_roster(self._shard, gate)
 
-    def drop_gate(self, gate: GateId) -> None:
-        """A gate is gone."""
-        self._append(self._hall.drop_gate(gate))
+    def drop_gate(self, gate: GateId, *, lost: bool) -> None:
+        """A gate is gone; `lost` without a word."""
+        self._hall.drop_gate(gate, time.monotonic(), lost=lost)
+        self._note_presence()
 
     async def receive_roster_done(self, gate: GateId) -> None:
         """A gate has sent its whole roster: it has arrived once all that stands in the queue now was taken up."""
@@ -159,13 +165,12 @@ class Term:
                 routes.room_queue(self._shard), passive=True, timeout=self._around.settings.broker_timeout_seconds
             )
             self._hall.rosters.receive_done(gate, (standing.message_count or 0) + len(self._arrived))
-            self._append(self._hall.settle_presence())
 
     def tick(self, now: float) -> None:
         """Time passed."""
         for gate in self._hall.rosters.overdue(now, now + self._around.settings.roster_seconds):
             self._around.ask_roster(self._shard, gate)
-        self._append(self._hall.settle_presence())
+        self._append(self._hall.tell_presence(now))
 
     # Handlers
 
@@ -295,11 +300,27 @@ class Term:
 
     def _decide(self, taken: Taken) -> None:
         try:
-            outcome = self._hall.receive_order(taken.order, datetime.now(UTC))
+            outcome = self._hall.receive_order(taken.order, datetime.now(UTC), time.monotonic())
         except Exception as error:  # noqa: BLE001 - the outermost loop of one delivery: park it or start afresh
             self._suspect(taken, error)
         else:
             self._append(outcome)
+            self._note_presence()
+
+    def _note_presence(self) -> None:
+        if self._hall.next_due() is not None:
+            self._presence_due.set()
+
+    async def _keep_presence(self) -> None:
+        """One timer for all rooms. Nothing new is told while so much waits to go out that what is told would be old."""
+        while not is_cancelled():
+            await self._presence_due.wait()
+            self._presence_due.clear()
+            while (due := self._hall.next_due()) is not None and not is_cancelled():
+                pause = due - time.monotonic()
+                await asyncio.sleep(min(max(pause, SHORTEST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS))
+                if len(self._line) < self._around.settings.prefetch:
+                    self._append(self._hall.tell_presence(time.monotonic()))
 
     def _append(self, outcome: Outcome) -> None:
         """Take a place in the line; what has nothing to log and nothing to tell needs none."""
@@ -381,6 +402,7 @@ class Term:
     def _activate(self) -> None:
         """This worker is the writer now: everybody owes it a roster, also gates it has not heard of yet."""
         self._active = True
+        self._hall.rosters.listen(self._around.gates_known_at)
         until = time.monotonic() + self._around.settings.roster_seconds
         for gate in self._around.gates.alive():
             self._hall.rosters.ask(gate, until)

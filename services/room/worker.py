@@ -14,9 +14,9 @@ from aiormq.channel import Channel
 from schemas import routes
 from schemas.control import Control, GateGone, GateHeartbeat, RosterDone, RosterRequest, WorkerHeartbeat
 from schemas.ids import GateId, RoomId
+from services.room.gates import MISSED_HEARTBEATS, Gates
 from services.room.metrics import RoomMetrics
 from services.room.outlet import Outlet
-from services.room.presence import MISSED_HEARTBEATS, Gates
 from services.room.settings import RoomSettings
 from services.room.shard import Shard
 from services.room.surroundings import Surroundings
@@ -28,6 +28,8 @@ from services.runtime.observe import Health
 log = structlog.get_logger()
 
 TICK_SECONDS = 1.0
+HEARD_WITHIN = 1.5
+"""Heartbeats; by then every gate that lives has sent one."""
 BROKER_PART = "broker"
 CONSUMERS_PART = "consumers"
 CONTROL_PART = "control"
@@ -96,7 +98,7 @@ class Worker:
                 self._hear_heartbeat(gate, interval, now)
             case GateGone(gate=gate):
                 self._gates.receive_gone(gate)
-                self._drop(gate)
+                self._drop(gate, lost=False)
             case RosterDone() if message.worker == self._name:
                 await self._hear_roster_done(message)
             case WorkerHeartbeat() if message.worker == self._name:
@@ -113,6 +115,7 @@ class Worker:
             outlet=Outlet(channel, self._metrics, timeout_seconds=self._settings.broker_timeout_seconds),
             metrics=self._metrics,
             gates=self._gates,
+            gates_known_at=time.monotonic() + HEARD_WITHIN * self._settings.heartbeat_seconds,
             ask_roster=self._ask_roster,
             suspects=self._suspects,
             doubts=self._doubts,
@@ -194,7 +197,7 @@ class Worker:
             self._gates.receive_heartbeat(gate, interval, now)
         for gate in self._gates.expire(now):
             log.warning("gate_lost", gate=gate)
-            self._drop(gate)
+            self._drop(gate, lost=True)
 
     def _hear_heartbeat(self, gate: GateId, interval_seconds: float, now: float) -> None:
         if self._gates.receive_heartbeat(gate, interval_seconds, now):
@@ -206,9 +209,9 @@ class Worker:
             if shard.number == message.shard and shard.term is not None:
                 await shard.term.receive_roster_done(message.gate)
 
-    def _drop(self, gate: GateId) -> None:
+    def _drop(self, gate: GateId, *, lost: bool) -> None:
         for term in self._terms():
-            term.drop_gate(gate)
+            term.drop_gate(gate, lost=lost)
 
     def _terms(self) -> list[Term]:
         return [shard.term for shard in self._shards if shard.term is not None]
