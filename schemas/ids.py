@@ -18,6 +18,7 @@ InviteId = NewType("InviteId", str)
 Epoch = NewType("Epoch", str)
 
 USER_ID_CHARACTERS: Final = 128
+DIRECT_PREFIX: Final = "direct:"
 COMMAND_ID_CHARACTERS: Final = 64
 ROOM_ID_PATTERN: Final = r"^[A-Za-z0-9_:-]{1,64}$"
 GATE_ID_PATTERN: Final = r"^[A-Za-z0-9_-]{1,64}$"
@@ -77,7 +78,7 @@ def direct_room_id(one: UserId, other: UserId) -> RoomId:
     SHA-256 of both ids in UTF-8, in byte order, with a line feed between them."""
     first, second = sorted((one.encode(), other.encode()))
     digest = sha256(first + b"\n" + second).hexdigest()
-    return RoomId(f"direct:{digest[:40]}")
+    return RoomId(f"{DIRECT_PREFIX}{digest[:40]}")
 
 
 def gate_of(client: ClientId) -> GateId:

@@ -19,7 +19,8 @@ from schemas.ids import GateId, RoomId, UserId
 from schemas.signals import PresenceSignal, ReceiptSignal, Signal
 from schemas.state import Snapshot
 from services.room.answers import accepted_at, attach_answer, inspection
-from services.room.decide import (
+from services.room.decide import decide
+from services.room.decisions import (
     Admission,
     Circumstances,
     Decision,
@@ -30,7 +31,6 @@ from services.room.decide import (
     Signalled,
     StatusSaid,
     Unchanged,
-    decide,
 )
 from services.room.effects import (
     FanOut,

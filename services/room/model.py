@@ -163,12 +163,21 @@ def evolve(room: Room | None, event: Event) -> Room:
 
 
 def marked(room: Room, receipt: Receipt) -> Room:
-    """The room with a member's marks raised to the receipt's; they never go down."""
+    """The room with a member's marks raised to the receipt's; they never go down.
+
+    A receipt of somebody who is no member, or older than the membership, is a repeat from an earlier one, and says
+    nothing of this.
+    """
     member = room.members.get(receipt.user)
-    if member is None:
-        raise ValueError(f"a receipt of {receipt.user}, who is no member of {receipt.room}")
+    if member is None or receipt.at < member.joined_at:
+        return room
     marks = {"read": max(member.read, receipt.read), "delivered": max(member.delivered, receipt.delivered)}
     return replace(room, members={**room.members, receipt.user: member.model_copy(update=marks)})
+
+
+def is_worthless(invite: InviteState, now: datetime) -> bool:
+    """The invite lets nobody in any more: it has expired, or is used up."""
+    return invite.expires_at <= now or (invite.max_uses is not None and invite.uses >= invite.max_uses)
 
 
 def next_moment(room: Room | None, now: datetime) -> datetime:
@@ -229,7 +238,8 @@ def _changed(room: Room, event: Event) -> Room:  # noqa: C901 - one line for eac
             invite = InviteState(
                 invite=event.invite, role=event.role, expires_at=event.expires_at, max_uses=event.max_uses
             )
-            return replace(room, invites={**room.invites, event.invite: invite})
+            kept = {name: each for name, each in room.invites.items() if name not in event.swept}
+            return replace(room, invites={**kept, event.invite: invite})
         case InviteRevoked():
             return replace(room, invites=_without(room.invites, event.invite))
         case RoomCreated():

@@ -1,4 +1,4 @@
-"""Who may do what to whom: one table, read by `decide`. A verb that is not in it needs no standing of its own."""
+"""Who may do what to whom, and what works in which room: tables, read by `standing` and the modules of each subject."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Final
 from schemas.roles import MessageKind, Role
 
 STANDING: Final = {Role.OWNER: 5, Role.ADMIN: 4, Role.MODERATOR: 3, Role.MEMBER: 2, Role.READER: 1}
+STRANGER_STANDING: Final = 0
+"""Who is no member, or none any more, counts lowest."""
 
 LEAST: Final = {
     # the room itself
@@ -35,8 +37,8 @@ LEAST: Final = {
     "mark_delivered": Role.READER,
     "set_status": Role.READER,
 }
-"""The lowest role that may use a verb. `create` and `join` are for those who are no members; `attach` and `detach` come
-from a gate, which has no role."""
+"""The lowest role that may use a verb; on oneself `set_role` is for everybody. `create` and `join` are for those who
+are no members; `attach`, `detach` and `inspect` come from gates and operators, who have no role."""
 
 LEAST_TO_SEND: Final = {
     MessageKind.SYSTEM: Role.MODERATOR,
@@ -45,8 +47,19 @@ LEAST_TO_SEND: Final = {
 }
 """The lowest role that may send a kind of message: `system` speaks for the room."""
 
-ONLY_OVER_LOWER: Final = frozenset({"kick", "ban", "mute", "unmute", "set_role"})
-"""Verbs that act on another member, and only on one of a lower role."""
+LEAST_TO_RULE: Final = Role.MODERATOR
+"""The lowest role that may edit and delete what others wrote."""
+
+WANTS_A_VOICE: Final = frozenset({"send", "edit", "react", "typing"})
+"""Verbs that a muted member may not use: what the others would read. Taking back is always free."""
+
+IN_A_CLOSED_ROOM: Final = frozenset({"mark_read", "mark_delivered", "set_status"})
+"""Verbs of members that work in a closed room: reading goes on."""
+
+IN_A_DIRECT_ROOM: Final = frozenset(
+    {"update", "send", "edit", "delete", "react", "unreact", "typing", "mark_read", "mark_delivered", "set_status"}
+)
+"""Verbs that work in a direct room; of `update` what does not change who is in it."""
 
 
 def may(role: Role, verb: str) -> bool:
@@ -59,6 +72,16 @@ def may_send(role: Role, kind: MessageKind) -> bool:
     return STANDING[role] >= STANDING[LEAST_TO_SEND[kind]]
 
 
-def may_do_to(role: Role, verb: str, target: Role) -> bool:
-    """A member of this role may use the verb on a member of role `target`."""
-    return may(role, verb) and (verb not in ONLY_OVER_LOWER or STANDING[role] > STANDING[target])
+def may_rule(role: Role) -> bool:
+    """A member of this role may edit and delete messages of those below."""
+    return STANDING[role] >= STANDING[LEAST_TO_RULE]
+
+
+def outranks(role: Role, other: Role | None) -> bool:
+    """A member of this role stands above one of the other; None is no member."""
+    return STANDING[role] > (STRANGER_STANDING if other is None else STANDING[other])
+
+
+def may_give(role: Role, given: Role) -> bool:
+    """A member of this role may give the other to those below: a lower one than their own; an owner gives any."""
+    return role is Role.OWNER or outranks(role, given)

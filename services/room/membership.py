@@ -1,0 +1,102 @@
+"""Who is a member, and who may not be one. Pure; the actor's standing is checked before, but for `join`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from schemas import limits
+from schemas.commands import Add, Ban, Join, Kick, Leave, Unban
+from schemas.errors import Code
+from schemas.events import MemberBanned, MemberJoined, MemberLeft, MemberUnbanned
+from schemas.ids import UserId
+from schemas.roles import LeaveReason, Role, Visibility
+from schemas.state import BanState, InviteState
+from services.room.decisions import Decision, Refusal, Unchanged
+from services.room.model import Room, is_worthless
+from services.room.roles import outranks
+from services.room.standing import head, not_in_a_direct_room
+
+
+def join(room: Room, command: Join, now: datetime) -> Decision:
+    """Who may know of the room, or holds an invite that it made, becomes a member."""
+    user = command.actor
+    invite = room.invites.get(command.invite) if command.invite is not None else None
+    if not _may_know(room, user, now) and invite is None:
+        return Refusal(Code.ROOM_NOT_FOUND)
+    if room.closed:
+        return Refusal(Code.ROOM_CLOSED)
+    if room.visibility is Visibility.DIRECT:
+        return not_in_a_direct_room()
+    if user in room.members:
+        return Refusal(Code.ALREADY_A_MEMBER)
+    refusal = _kept_out(room, command, invite, now)
+    if refusal is not None:
+        return refusal
+    role = invite.role if invite is not None else Role.MEMBER
+    return MemberJoined(user=user, role=role, invite=command.invite, **head(room, command, now))
+
+
+def leave(room: Room, role: Role, command: Leave, now: datetime) -> Decision:
+    """The last owner goes only with a successor, or as the last member."""
+    user, successor = command.actor, command.successor
+    if successor is not None and role is not Role.OWNER:
+        return Refusal(Code.NOT_ALLOWED, "only an owner names a successor")
+    if successor is not None and (successor == user or successor not in room.members):
+        return Refusal(Code.MEMBER_NOT_FOUND)
+    if successor is None and room.owners() == [user] and len(room.members) > 1:
+        return Refusal(Code.LAST_OWNER)
+    return MemberLeft(user=user, reason=LeaveReason.LEFT, successor=successor, **head(room, command, now))
+
+
+def add(room: Room, command: Add, now: datetime) -> Decision:
+    """Somebody else becomes a member; a ban has to be lifted first."""
+    if command.user in room.members:
+        return Refusal(Code.ALREADY_A_MEMBER)
+    if room.is_banned(command.user, now):
+        return Refusal(Code.BANNED)
+    if room.is_full():
+        return Refusal(Code.ROOM_FULL)
+    return MemberJoined(user=command.user, role=Role.MEMBER, **head(room, command, now))
+
+
+def kick(room: Room, role: Role, command: Kick, now: datetime) -> Decision:
+    """A member of lower standing is one no longer."""
+    target = room.role_of(command.user)
+    if target is None:
+        return Refusal(Code.MEMBER_NOT_FOUND)
+    if not outranks(role, target):
+        return Refusal(Code.NOT_ALLOWED)
+    return MemberLeft(user=command.user, reason=LeaveReason.KICKED, text=command.reason, **head(room, command, now))
+
+
+def ban(room: Room, role: Role, command: Ban, now: datetime) -> Decision:
+    """Who is kept out need not be a member; a ban that stands is replaced."""
+    if not outranks(role, room.role_of(command.user)):
+        return Refusal(Code.NOT_ALLOWED)
+    if command.until is not None and command.until <= now:
+        return Refusal(Code.BAD_FIELD, "the ban ends before it begins")
+    known, wanted = room.bans.get(command.user), BanState(user=command.user, text=command.reason, until=command.until)
+    if known == wanted and command.user not in room.members:
+        return Unchanged()
+    if known is None and len(room.bans) >= limits.BANS:
+        return Refusal(Code.TOO_MANY)
+    return MemberBanned(user=command.user, text=command.reason, until=command.until, **head(room, command, now))
+
+
+def unban(room: Room, command: Unban, now: datetime) -> Decision:
+    """A ban is forgotten, also one that has ended by itself: it takes a place."""
+    if command.user not in room.bans:
+        return Refusal(Code.NOT_BANNED)
+    return MemberUnbanned(user=command.user, **head(room, command, now))
+
+
+def _may_know(room: Room, user: UserId, now: datetime) -> bool:
+    return room.visibility is Visibility.PUBLIC or user in room.members or room.is_banned(user, now)
+
+
+def _kept_out(room: Room, command: Join, invite: InviteState | None, now: datetime) -> Refusal | None:
+    if room.is_banned(command.actor, now):
+        return Refusal(Code.BANNED)
+    if command.invite is not None and (invite is None or is_worthless(invite, now)):
+        return Refusal(Code.INVITE_INVALID)
+    return Refusal(Code.ROOM_FULL) if room.is_full() else None
