@@ -10,26 +10,32 @@ import asyncio
 import contextlib
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Final, cast
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+from typing import Any, Final, Self, cast
 
 import aio_pika
 import structlog
 from aio_pika.abc import AbstractConnection
 from aio_pika.connection import make_url
+from aiormq.abc import AbstractConnection as DriverConnection
 from aiormq.abc import DeliveredMessage
 from aiormq.channel import Channel
 from aiormq.exceptions import AMQPError
 from pamqp import commands
+from yarl import URL
 
 from schemas import topology
 
 log = structlog.get_logger()
 
 HEARTBEAT_SECONDS: Final = 10
+"""What broker and client agree on where the URL names no `heartbeat` of its own."""
 FIRST_PAUSE_SECONDS: Final = 0.2
 LONGEST_PAUSE_SECONDS: Final = 5.0
 OPENING_SECONDS: Final = 20.0
 """The bound on opening a channel, and on declaring everything once."""
+PATIENCE_STEP_SECONDS: Final = 1.0
 PERSISTENT: Final = 2
 TRANSIENT: Final = 1
 
@@ -52,7 +58,7 @@ async def connect(url: str, name: str, *, timeout_seconds: float) -> AbstractCon
     Raises:
         aiormq.exceptions.AMQPError, OSError, TimeoutError: the broker cannot be reached or refuses.
     """
-    address = make_url(url, heartbeat=HEARTBEAT_SECONDS)
+    address = with_heartbeat(url)
     connection = aio_pika.Connection(address, client_properties={"connection_name": name})
     try:
         await connection.connect(timeout=timeout_seconds)
@@ -60,6 +66,12 @@ async def connect(url: str, name: str, *, timeout_seconds: float) -> AbstractCon
         await _close(connection, timeout_seconds)  # else it would try to close itself whenever it is collected
         raise
     return connection
+
+
+def with_heartbeat(url: str) -> URL:
+    """A broker's URL with our heartbeat, unless it names one itself."""
+    address = make_url(url)
+    return address if "heartbeat" in address.query else make_url(url, heartbeat=HEARTBEAT_SECONDS)
 
 
 async def open_channel(connection: AbstractConnection, *, confirms: bool, prefetch: int = 0) -> Channel:
@@ -106,22 +118,96 @@ async def publish_confirmed(
     Raises:
         NotConfirmed: it was not, or not in time.
     """
-    try:
+    async with _confirmed_or_not(exchange, key), asyncio.timeout(timeout_seconds):
         await channel.basic_publish(
-            body,
-            exchange=exchange,
-            routing_key=key,
-            properties=properties,
-            mandatory=True,
-            timeout=timeout_seconds,
-            wait=False,
+            body, exchange=exchange, routing_key=key, properties=properties, mandatory=True, wait=False
         )
+
+
+async def publish_patiently(
+    channel: Channel,
+    exchange: str,
+    key: str,
+    body: bytes,
+    properties: commands.Basic.Properties,
+    *,
+    timeout_seconds: float,
+) -> None:
+    """As `publish_confirmed`, but the time during which an alarm of the broker blocks the connection does not count:
+    what was written is taken up once the alarm is over.
+
+    Raises:
+        NotConfirmed: it was not, or not in time.
+    """
+    async with _confirmed_or_not(exchange, key), Patience(channel, timeout_seconds):
+        await channel.basic_publish(
+            body, exchange=exchange, routing_key=key, properties=properties, mandatory=True, wait=False
+        )
+
+
+@contextlib.asynccontextmanager
+async def _confirmed_or_not(exchange: str, key: str) -> AsyncIterator[None]:
+    try:
+        yield
     except asyncio.CancelledError as error:
         if is_cancelled():
             raise
         raise NotConfirmed(exchange, key, "the connection was given up") from error
     except Exception as error:
         raise NotConfirmed(exchange, key, repr(error)) from error
+
+
+def is_blocked(connection: DriverConnection) -> bool:
+    """Whether the broker has said (`connection.blocked`) that an alarm keeps it from reading what we write. It goes on
+    to deliver, and its heartbeats go on to come. It says so only to connections that try to publish.
+
+    The driver keeps this to itself but for a wait: one step of it tells.
+    """
+    waiting = connection.ready().__await__()
+    try:
+        next(waiting)
+    except StopIteration:
+        return False
+    waiting.close()
+    return True
+
+
+class Patience(AbstractAsyncContextManager["Patience"]):
+    """A bound on a wait for the broker, as `asyncio.timeout`, to which time under an alarm does not count.
+
+    Raises TimeoutError in its end. The life of the connection bounds a wait under an alarm.
+    """
+
+    def __init__(self, channel: Channel, seconds: float) -> None:
+        self._channel = channel
+        self._left = seconds
+        self._step = min(PATIENCE_STEP_SECONDS, seconds / 4)
+        self._bound = asyncio.timeout(None)
+        self._later: asyncio.TimerHandle
+
+    async def __aenter__(self) -> Self:
+        """Begin to count."""
+        await self._bound.__aenter__()
+        self._arm()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        """Raise TimeoutError where it was that which ended the wait."""
+        self._later.cancel()
+        await self._bound.__aexit__(kind, error, where)
+
+    def _arm(self) -> None:
+        self._later = asyncio.get_running_loop().call_later(self._step, self._count)
+
+    def _count(self) -> None:
+        if not is_blocked(self._channel.connection):
+            self._left -= self._step
+        if self._left > 0:
+            self._arm()
+        else:
+            self._bound.reschedule(0)
 
 
 async def keep_connected(

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, Self
 
 import structlog
+from aio_pika.abc import AbstractConnection
 from faststream import AckPolicy
 from faststream.rabbit import Channel, ExchangeType, RabbitBroker, RabbitExchange, RabbitQueue
 from faststream.rabbit.annotations import RabbitMessage
@@ -18,7 +19,14 @@ from pydantic import ValidationError
 
 from schemas import routes
 from schemas.control import CONTROL, Control
-from services.runtime.broker import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, given_up_is_an_error, wait_or
+from services.runtime.broker import (
+    FIRST_PAUSE_SECONDS,
+    LONGEST_PAUSE_SECONDS,
+    given_up_is_an_error,
+    is_blocked,
+    wait_or,
+    with_heartbeat,
+)
 
 log = structlog.get_logger()
 
@@ -34,7 +42,9 @@ class ControlPlane:
         self, url: str, name: str, on_control: Callable[[Control], Awaitable[None]], *, timeout_seconds: float
     ) -> None:
         """Nothing is connected yet. `name` is new at every start of the process; `timeout_seconds` bounds each wait."""
-        self.broker = RabbitBroker(url, timeout=timeout_seconds, reconnect_interval=1, logger=None)
+        address = str(with_heartbeat(url))
+        self.broker = RabbitBroker(address, timeout=timeout_seconds, reconnect_interval=1, logger=None)
+        self._connection: AbstractConnection | None = None
         self._timeout_seconds = timeout_seconds
         self._on_control = on_control
         self._subscribe(routes.control_queue(name))
@@ -67,7 +77,10 @@ class ControlPlane:
         await self.stop()
 
     async def tell(self, message: Control) -> bool:
-        """Say it to everyone on `chat.control`; False when the broker did not take it."""
+        """Say it to everyone on `chat.control`; False when the broker did not take it. While an alarm blocks us nothing
+        is even written: all that would come out at its end, long out of date."""
+        if self._is_blocked():
+            return False
         try:
             async with given_up_is_an_error(), asyncio.timeout(self._timeout_seconds):
                 await self.broker.publish(message.to_json(), exchange=CONTROL_EXCHANGE, content_type="application/json")
@@ -80,10 +93,15 @@ class ControlPlane:
         try:
             async with given_up_is_an_error():
                 await self.broker.start()
+                self._connection = await self.broker.connect()
         except Exception as error:  # noqa: BLE001 - the outermost loop of a connection: try again
             log.warning("control_unreachable", error=repr(error))
             return False
         return True
+
+    def _is_blocked(self) -> bool:
+        transport = self._connection.transport if self._connection is not None else None
+        return transport is not None and is_blocked(transport.connection)
 
     def _subscribe(self, queue: str) -> None:
         arguments: ClassicQueueArgs = {"x-expires": QUEUE_EXPIRES_MILLISECONDS, "x-max-length": QUEUE_LENGTH}
