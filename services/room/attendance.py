@@ -17,7 +17,7 @@ from schemas.ids import RoomId, UserId
 from schemas.roles import Status
 from schemas.signals import PresenceChange, PresenceSignal
 
-CHANGE_BYTES: Final = 64
+CHANGE_BYTES: Final = 50
 """What a change takes beside its texts, about."""
 
 

@@ -47,6 +47,9 @@ class Presence:
         self._begun = False
         self._early: dict[tuple[RoomId, UserId], SaidStatus] = {}
 
+    def __len__(self) -> int:
+        return len(self._rooms)
+
     def come(self, room: RoomId, user: UserId, status: SaidStatus | None) -> None:
         """The user has a session; `status` is what its gate remembers of them."""
         attendance = self._rooms.setdefault(room, Attendance())
