@@ -121,18 +121,21 @@ async def _watch_store(store: Store, health: Health, stopping: asyncio.Event, se
         await wait_or(stopping, seconds)
 
 
-async def _watch_reads(control: ControlPlane, health: Health, stopping: asyncio.Event, seconds: float) -> None:
+async def _watch_reads(
+    control: ControlPlane, reader: Reader, health: Health, stopping: asyncio.Event, seconds: float
+) -> None:
     while not stopping.is_set():
-        if await _answers(control, seconds):
+        if await _serves_reads(control, reader, seconds):
             health.beat("queries", time.monotonic())
         else:
             health.fail("queries")
         await wait_or(stopping, seconds)
 
 
-async def _answers(control: ControlPlane, seconds: float) -> bool:
+async def _serves_reads(control: ControlPlane, reader: Reader, seconds: float) -> bool:
+    """The broker answers on the connection of the reads, and our consumer is there."""
     try:
-        return await control.broker.ping(timeout=seconds)
+        return await control.broker.ping(timeout=seconds) and await reader.is_consuming()
     except BROKER_ERRORS:
         return False
 
@@ -153,23 +156,24 @@ async def serve(settings: HistorySettings, stopping: asyncio.Event) -> None:
     writing = LogWriting(worker, settings, shards, metrics, health, stopping)
     bound, beat = settings.broker_timeout_seconds, settings.heartbeat_seconds
     control = ControlPlane(settings.amqp_url, worker, _ignore, timeout_seconds=bound)
-    Reader(Queries(store, settings.history_through_seconds), metrics).subscribe(
-        control.broker, at_once=settings.history_queries
-    )
+    reader = Reader(Queries(store, settings.history_through_seconds), metrics)
+    reader.subscribe(control.broker, at_once=settings.history_queries)
     async with control, asyncio.TaskGroup() as tasks:
         tasks.create_task(
             serve_ops(health, registry, host=settings.ops_host, port=settings.ops_port, stopping=stopping)
         )
         tasks.create_task(_watch_store(store, health, stopping, beat))
         await _prepare(store, stopping)
-        tasks.create_task(_read(control, health, stopping, beat))
+        tasks.create_task(_read(control, reader, health, stopping, beat))
         await keep_connected(settings.amqp_url, worker, writing.serve, stopping=stopping, timeout_seconds=bound)
     await store.close()
 
 
-async def _read(control: ControlPlane, health: Health, stopping: asyncio.Event, beat_seconds: float) -> None:
+async def _read(
+    control: ControlPlane, reader: Reader, health: Health, stopping: asyncio.Event, beat_seconds: float
+) -> None:
     await control.start(stopping)
-    await _watch_reads(control, health, stopping, beat_seconds)
+    await _watch_reads(control, reader, health, stopping, beat_seconds)
 
 
 def main() -> None:

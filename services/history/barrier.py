@@ -9,7 +9,17 @@ from typing import assert_never
 from schemas.answers import Refused
 from schemas.errors import Code
 from schemas.parts import cut
-from schemas.queries import HoleQuery, LookupAnswer, LookupQuery, PageAnswer, QueryAnswer, SnapshotAnswer, SnapshotQuery
+from schemas.queries import (
+    HoleQuery,
+    LookupAnswer,
+    LookupQuery,
+    PageAnswer,
+    QueryAnswer,
+    SnapshotAnswer,
+    SnapshotQuery,
+    TargetAnswer,
+    TargetQuery,
+)
 from schemas.state import Snapshot
 from services.history.deliveries import Asked
 from services.history.pages import fitting, window_of
@@ -27,6 +37,8 @@ async def answer_barrier(store: Store, asked: Asked, now: datetime) -> Sequence[
             return await _snapshot(store, asked.query, asked.name, now)
         case LookupQuery(room=room, actor=actor, command_id=command_id):
             return [LookupAnswer(answer=await store.lookup(room, actor, command_id))]
+        case TargetQuery():
+            return [await _target(store, asked.query)]
         case HoleQuery():
             return [await _hole(store, asked.query)]
         case _:
@@ -39,6 +51,11 @@ async def _snapshot(store: Store, query: SnapshotQuery, name: str, now: datetime
     if loaded is None:
         return cut(Snapshot(room=query.room, fence=fence))
     return cut(Snapshot(room=query.room, fence=fence, state=loaded.state, recent=loaded.recent))
+
+
+async def _target(store: Store, query: TargetQuery) -> TargetAnswer:
+    facts = await store.target(query.room, query.seq, query.actor)
+    return TargetAnswer() if facts is None else TargetAnswer(message=facts.message, reacted=facts.reacted)
 
 
 async def _hole(store: Store, query: HoleQuery) -> PageAnswer | Refused:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from schemas import limits
 from schemas.answers import Accepted, MemberView
@@ -12,6 +13,8 @@ from schemas.queries import HoleQuery, PageQuery, RoomView
 from schemas.roles import Visibility
 from schemas.state import AppliedCommand, MemberState
 from services.history.fold import RoomRecord, Standing
+
+Told = TypeVar("Told", bound=Event)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +37,9 @@ def window_of(query: PageQuery | HoleQuery, head: int) -> Window:
     return Window(query.after or 0, through, query.limit, newest=query.after is None, messages=query.messages)
 
 
-def fitting(events: Sequence[Event], *, newest: bool) -> tuple[Event, ...]:
+def fitting(events: Sequence[Told], *, newest: bool) -> tuple[Told, ...]:
     """As many events as fit a page's bytes, at least one: the last ones with `newest`, else the first ones."""
-    taken: list[Event] = []
+    taken: list[Told] = []
     size = 0
     for event in reversed(events) if newest else events:
         size += len(event.to_json())
@@ -66,9 +69,10 @@ def needs_count(room: RoomRecord, member: MemberState) -> bool:
     return read_through(room, member) < room.last_message_seq
 
 
-def unread(room: RoomRecord, messages_read: int) -> int:
-    """How many messages, one's own among them, stand behind the mark. `messages_read`: how many stand up to it."""
-    return max(0, room.messages - messages_read)
+def unread(room: RoomRecord, messages_read: int, own_behind: int) -> int:
+    """How many messages of others stand behind the mark. `messages_read`: how many messages, whoever's, stand up to
+    it; `own_behind`: how many of one's own behind it."""
+    return max(0, room.messages - messages_read - own_behind)
 
 
 def room_view(room: RoomRecord, standing: Standing | None, unread_messages: int = 0) -> RoomView:

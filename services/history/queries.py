@@ -13,6 +13,7 @@ from schemas.ids import RoomId, UserId
 from schemas.queries import (
     MembersAnswer,
     MembersQuery,
+    MessageAnswer,
     MessageQuery,
     MyRoomsQuery,
     PageAnswer,
@@ -24,6 +25,7 @@ from schemas.queries import (
     RoomsAnswer,
     RoomsQuery,
     RoomView,
+    SearchAnswer,
     SearchQuery,
 )
 from services.history.fold import RoomRecord, Standing
@@ -40,6 +42,8 @@ from services.history.pages import (
 from services.history.store import RoomPage, Store
 
 STEP_SECONDS: Final = 0.05
+SEARCHED_ROOMS: Final = 200
+"""A search without a room looks through so many of the actor's rooms, those of the newest activity."""
 
 
 class Opened(NamedTuple):
@@ -74,13 +78,15 @@ class Queries:
             case MyRoomsQuery():
                 listed = await self.store.rooms_of(query.actor, query.offset, query.limit)
                 return await self._listed(query.actor, listed)
-            case SearchQuery() | MessageQuery():
-                return Refused.of(Code.UNKNOWN_COMMAND)
+            case SearchQuery():
+                return await self._search(query)
+            case MessageQuery():
+                return await self._message(query)
             case _:
                 assert_never(query)
 
     async def _page(self, query: PageQuery) -> PageAnswer | Refused:
-        opened = await self._open(query)
+        opened = await self._open(query.room, query.actor, query.through_seq)
         if isinstance(opened, Refused):
             return opened
         room = opened.room
@@ -90,11 +96,11 @@ class Queries:
         return PageAnswer(room=room.room, epoch=room.epoch, head=room.seq, events=events, behind=behind)
 
     async def _room(self, query: RoomQuery) -> RoomAnswer | Refused:
-        opened = await self._open(query)
+        opened = await self._open(query.room, query.actor, query.through_seq)
         return opened if isinstance(opened, Refused) else RoomAnswer(view=await self._view(*opened))
 
     async def _members(self, query: MembersQuery) -> MembersAnswer | Refused:
-        opened = await self._open(query)
+        opened = await self._open(query.room, query.actor, query.through_seq)
         if isinstance(opened, Refused):
             return opened
         found = await self.store.members(query.room, query.after, query.limit + 1)
@@ -106,6 +112,27 @@ class Queries:
             next=shown[-1].user if len(found) > query.limit else None,
         )
 
+    async def _search(self, query: SearchQuery) -> SearchAnswer | Refused:
+        readable = await self._readable(query)
+        if isinstance(readable, Refused):
+            return readable
+        found = await self.store.search(readable, query.query, query.limit)
+        return SearchAnswer(events=fitting(found, newest=False))
+
+    async def _readable(self, query: SearchQuery) -> list[RoomId] | Refused:
+        """The rooms a search looks through: it never gets to see another one."""
+        if query.room is None:
+            return [room.room for room in (await self.store.rooms_of(query.actor, 0, SEARCHED_ROOMS)).rooms]
+        opened = await self._open(query.room, query.actor)
+        return opened if isinstance(opened, Refused) else [opened.room.room]
+
+    async def _message(self, query: MessageQuery) -> MessageAnswer | Refused:
+        opened = await self._open(query.room, query.actor)
+        if isinstance(opened, Refused):
+            return opened
+        found = await self.store.message(query.room, query.message_id)
+        return MessageAnswer(event=found) if found is not None else Refused.of(Code.MESSAGE_NOT_FOUND)
+
     async def _listed(self, actor: UserId, listed: RoomPage) -> RoomsAnswer:
         standings = await self.store.standings(actor, [room.room for room in listed.rooms])
         views = await asyncio.gather(*(self._view(room, standings.get(room.room)) for room in listed.rooms))
@@ -115,14 +142,16 @@ class Queries:
         member = standing.membership if standing is not None else None
         if member is None or not needs_count(room, member):
             return room_view(room, standing)
-        read = await self.store.messages_through(room, read_through(room, member))
-        return room_view(room, standing, unread(room, read))
+        mark = read_through(room, member)
+        read = await self.store.messages_through(room, mark)
+        own = await self.store.own_messages(room, member.user, mark, room.seq)
+        return room_view(room, standing, unread(room, read, own))
 
-    async def _open(self, query: PageQuery | RoomQuery | MembersQuery) -> Opened | Refused:
-        room = await self._through(query.room, query.through_seq or 0)
+    async def _open(self, room_id: RoomId, actor: UserId, through_seq: int | None = None) -> Opened | Refused:
+        room = await self._through(room_id, through_seq or 0)
         if room is None:
             return Refused.of(Code.ROOM_NOT_FOUND)
-        standing = (await self.store.standings(query.actor, [query.room])).get(query.room)
+        standing = (await self.store.standings(actor, [room_id])).get(room_id)
         return Opened(room, standing) if may_read(room, standing) else Refused.of(Code.ROOM_NOT_FOUND)
 
     async def _through(self, room: RoomId, seq: int) -> RoomRecord | None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Final, cast
 
+import aiormq
 import structlog
 from faststream import AckPolicy
 from faststream.rabbit import Channel, ExchangeType, RabbitBroker, RabbitExchange, RabbitQueue
 from faststream.rabbit.annotations import RabbitMessage
 from faststream.rabbit.response import RabbitResponse
 from faststream.rabbit.schemas.queue import ClassicQueueArgs
+from faststream.rabbit.subscriber import RabbitSubscriber
 from pydantic import ValidationError
 
 from schemas import routes, topology
@@ -40,20 +42,38 @@ class Reader:
     def __init__(self, queries: Queries, metrics: HistoryMetrics) -> None:
         self._queries = queries
         self._metrics = metrics
+        self._subscriber: RabbitSubscriber | None = None
 
     def subscribe(self, broker: RabbitBroker, *, at_once: int) -> None:
         """Serve reads on this broker once it starts, `at_once` of them in progress."""
-
-        @broker.subscriber(
+        self._subscriber = subscriber = broker.subscriber(
             QUERIES_QUEUE,
             QUERIES_EXCHANGE,
             channel=Channel(prefetch_count=at_once),
             ack_policy=AckPolicy.ACK,
             decoder=raw_body,
         )
+
+        @subscriber
         async def read(message: RabbitMessage) -> RabbitResponse:
             answer = await self.answer(message.body)
             return RabbitResponse(answer.to_json(), content_type="application/json", mandatory=False)
+
+    async def is_consuming(self) -> bool:
+        """Whether our consumer stands at the queue, as far as the driver knows: it is there from the broker's word
+        that it consumes to the broker's word that it is cancelled, or to the end of its channel.
+
+        Raises:
+            AMQPError: the channel is not open.
+        """
+        # FastStream offers no other way to its consumer, and its ping answers before consumers are restored.
+        queue = self._subscriber._queue_obj if self._subscriber is not None else None  # noqa: SLF001
+        if queue is None or self._subscriber is None:
+            return False
+        channel = await queue.channel.get_underlay_channel()
+        if not isinstance(channel, aiormq.Channel) or channel.is_closed:
+            return False
+        return self._subscriber._consumer_tag in channel.consumers  # noqa: SLF001
 
     async def answer(self, body: bytes) -> QueryAnswer:
         """The answer to a query as it came. Never raises."""

@@ -93,9 +93,10 @@ def test_nothing_is_asked_for_where_nothing_can_be_unread():
     assert needs_count(projection.room, marked(projection, read=4))
 
 
-def test_unread_are_the_messages_behind_the_mark():
+def test_unread_are_the_messages_of_others_behind_the_mark():
     projection, _ = room_of()
-    assert [unread(projection.room, read) for read in (0, 1, 3, 9)] == [3, 2, 0, 0]
+    assert [unread(projection.room, read, 0) for read in (0, 1, 3, 9)] == [3, 2, 0, 0]
+    assert [unread(projection.room, 0, own) for own in (1, 3, 4)] == [2, 0, 0]
 
 
 def test_a_view_shows_members_what_is_their_own_and_strangers_nothing_of_it():

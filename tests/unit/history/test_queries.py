@@ -6,7 +6,9 @@ import json
 import pytest
 from prometheus_client import CollectorRegistry
 
+from schemas import limits
 from schemas.queries import MembersQuery, MessageQuery, MyRoomsQuery, PageQuery, RoomQuery, RoomsQuery, SearchQuery
+from services.history import queries
 from services.history.metrics import HistoryMetrics
 from services.history.queries import Queries
 from services.history.reader import Reader
@@ -68,11 +70,78 @@ async def test_public_rooms_are_open_to_everyone(store, ask, query):
     assert (await ask(query(room="general", actor="passer-by"))).type != "refused"
 
 
-@pytest.mark.parametrize(
-    "query", [SearchQuery(actor="alice", query="x"), MessageQuery(room="general", actor="alice", message_id="msg_1")]
-)
-async def test_what_is_not_served_yet_is_refused_by_name(ask, query):
-    assert (await ask(query)).code == "unknown_command"
+async def found(ask, actor, query, **more):
+    answer = await ask(SearchQuery(actor=actor, query=query, **more))
+    return [(event.room, event.text) for event in answer.events]
+
+
+async def test_a_search_in_a_room_finds_its_messages_newest_first(store, ask):
+    story = await told(store)
+    await store.append([story.said("Ships at sea", actor="bob"), story.said("no ship"), story.said("the sea, the SEA")])
+    assert await found(ask, "bob", "sea", room="general") == [
+        ("general", "the sea, the SEA"),
+        ("general", "Ships at sea"),
+    ]
+    assert await found(ask, "bob", "sea ships", room="general") == [("general", "Ships at sea")]
+    assert await found(ask, "bob", "sea", room="general", limit=1) == [("general", "the sea, the SEA")]
+    assert await found(ask, "passer-by", "sea", room="general") != []
+
+
+@pytest.mark.parametrize("visibility", ["private", "direct"])
+async def test_i10_a_search_in_a_room_that_is_not_public_is_for_members(store, ask, visibility):
+    story = await told(store, visibility=visibility)
+    refused = await ask(SearchQuery(actor="mallory", query="message", room="general"))
+    assert refused == await ask(SearchQuery(actor="mallory", query="message", room="no-such-room"))
+    assert refused.code == "room_not_found"
+    assert len(await found(ask, "bob", "message", room="general")) == 3
+    await store.append([story.left("bob")])
+    assert (await ask(SearchQuery(actor="bob", query="message", room="general"))).code == "room_not_found"
+
+
+async def test_i10_a_search_without_a_room_looks_through_the_actors_rooms_alone(store, ask):
+    await told(store, "mine", visibility="private", messages=1)
+    await told(store, "between-us", visibility="direct", members=("bob", "alice"), messages=1)
+    await told(store, "public", visibility="public", members=("carol",), messages=1)
+    left = await told(store, "left", visibility="private", messages=1)
+    await store.append([left.left("bob")])
+    banned = await told(store, "banned", visibility="public", messages=1)
+    await store.append([banned.event("member_banned", user="bob")])
+    assert sorted(await found(ask, "bob", "message")) == [("between-us", "message 0"), ("mine", "message 0")]
+    assert await found(ask, "mallory", "message") == []
+
+
+async def test_a_search_without_a_room_has_an_end(store, ask, monkeypatch):
+    monkeypatch.setattr(queries, "SEARCHED_ROOMS", 2)
+    await told(store, "older", messages=1)
+    for number, room in enumerate(("newer", "newest"), 2):
+        await told(store, room, messages=number)
+    assert {room for room, _ in await found(ask, "bob", "message")} == {"newer", "newest"}
+
+
+async def test_what_is_found_fits_an_answer_the_newest_first(store, ask, monkeypatch):
+    monkeypatch.setattr(limits, "PAGE_BYTES", 1)
+    await told(store)
+    assert await found(ask, "bob", "message", room="general") == [("general", "message 2")]
+
+
+async def test_a_message_is_told_by_its_id(store, ask):
+    story = await told(store, visibility="private")
+    said = story.said("look here", actor="bob")
+    await store.append([said])
+    query = MessageQuery(room="general", actor="alice", message_id=said.entry.message_id)
+    assert (await ask(query)).event == said.entry
+    assert (await ask(query.model_copy(update={"message_id": "msg_0"}))).code == "message_not_found"
+
+
+async def test_i10_a_message_of_a_room_that_is_not_public_is_told_to_members(store, ask):
+    await told(store, visibility="private")
+    await told(store, "other", visibility="public")
+    known = f"msg_{2:019d}"
+    assert (await ask(MessageQuery(room="general", actor="bob", message_id=known))).event.room == "general"
+    refused = await ask(MessageQuery(room="general", actor="mallory", message_id=known))
+    assert refused == await ask(MessageQuery(room="no-such-room", actor="mallory", message_id=known))
+    assert refused.code == "room_not_found"
+    assert (await ask(MessageQuery(room="other", actor="mallory", message_id=known))).event.room == "other"
 
 
 async def test_a_room_tells_its_member_what_is_unread(store, ask):
@@ -84,6 +153,21 @@ async def test_a_room_tells_its_member_what_is_unread(store, ask):
     await store.append([story.receipt("bob", read=6)])
     assert (await ask(RoomQuery(room="general", actor="bob"))).view.unread == 0
     assert (await ask(RoomQuery(room="general", actor="passer-by"))).view.unread is None
+
+
+async def test_ones_own_messages_are_never_unread(store, ask):
+    story = await told(store, messages=1)
+    await store.append([story.receipt("bob", read=2), story.said(actor="bob"), story.said(), story.said(actor="bob")])
+    assert (await ask(RoomQuery(room="general", actor="bob"))).view.unread == 1
+    assert (await ask(RoomQuery(room="general", actor="alice"))).view.unread == 2
+    assert [view.unread for view in (await ask(MyRoomsQuery(actor="bob"))).rooms] == [1]
+
+
+async def test_what_was_said_before_one_came_again_is_not_unread_nor_counted_as_ones_own(store, ask):
+    story = await told(store, messages=2)
+    await store.append([story.receipt("bob", read=2), story.said(actor="bob"), story.left("bob"), story.said()])
+    await store.append([story.joined("bob"), story.said(), story.said(actor="bob"), story.said()])
+    assert (await ask(RoomQuery(room="general", actor="bob"))).view.unread == 2
 
 
 async def test_my_rooms_come_newest_first_with_what_is_unread_in_each(store, ask):

@@ -9,10 +9,10 @@ from pamqp.header import ContentHeader
 from prometheus_client import CollectorRegistry
 
 from schemas import limits, routes
-from schemas.events import encode_logged
+from schemas.events import ReactionCount, encode_logged
 from schemas.parts import Joining, cut
-from schemas.queries import QUERY_ANSWER, HoleQuery, SnapshotQuery
-from schemas.state import Snapshot
+from schemas.queries import QUERY_ANSWER, HoleQuery, SnapshotQuery, TargetAnswer, TargetQuery
+from schemas.state import MessageState, Snapshot
 from services.history.inbound import Inbound
 from services.history.metrics import HistoryMetrics
 from services.history.store import StoreUnavailable
@@ -158,6 +158,19 @@ async def test_a_hole_of_a_room_that_is_not_there_is_refused():
     await bench.deliver(query_of(HoleQuery(room="nowhere", after=0)))
     reply, _ = await bench.write(2)
     assert QUERY_ANSWER.validate_json(reply[2]).code == "room_not_found"
+
+
+async def test_a_message_is_told_as_a_target_with_what_the_asker_put_to_it():
+    bench, story = Bench(), Chronicle()
+    said = [story.created(), story.said(actor="bob"), story.event("reaction_added", target=2, emoji="+1", actor="ann")]
+    asks = [query_of(TargetQuery(room="general", actor=actor, seq=2)) for actor in ("ann", "bob")]
+    nothing = query_of(TargetQuery(room="general", actor="ann", seq=3))
+    await bench.deliver(*map(entry, said), *asks, nothing)
+    replies = [QUERY_ANSWER.validate_json(told[2]) for told in await bench.write(7) if told[0] == "replied"]
+    message = MessageState(
+        seq=2, author="bob", posted_at=said[1].entry.at, reactions=(ReactionCount(emoji="+1", count=1),)
+    )
+    assert replies == [TargetAnswer(message=message, reacted=("+1",)), TargetAnswer(message=message), TargetAnswer()]
 
 
 async def test_garbage_is_parked_and_the_rest_stored():
