@@ -17,6 +17,7 @@ from clients.cli.endpoints import Endpoints, find_endpoints, socket_url
 from clients.cli.failure import Failure
 from clients.cli.lines import Kind, Line, render, room_line
 from clients.cli.requests import last_messages, my_rooms, perform, sending
+from clients.operator.commands import parked_app, room_app, shards
 from schemas import limits
 from schemas.fields import Text
 from schemas.ids import RoomIdField, UserIdField
@@ -31,6 +32,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(room_app)
+app.command()(shards)
+app.add_typer(parked_app)
 
 
 def _checked(kind: Any) -> Callable[[str | None], str | None]:  # Any: an annotated type of the kernel

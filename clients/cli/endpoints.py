@@ -1,4 +1,4 @@
-"""Where the gates are and what signs a token: the environment says it, or `.run/endpoints.env` of a local stack."""
+"""Where gates and broker are and what signs tokens: the environment says, or `.run/endpoints.env` of a local stack."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ class Endpoints(BaseSettings):
         http: the first gate, `http://host:port`.
         gates: all of them, separated by commas.
         jwt_secret: signs tokens (HS256).
+        amqp_url: the broker, for operators.
     """
 
     model_config = SettingsConfigDict(env_prefix="GATEHOUSE_", frozen=True, extra="ignore")
@@ -31,6 +32,7 @@ class Endpoints(BaseSettings):
     http: str = ""
     gates: str = ""
     jwt_secret: str = ""
+    amqp_url: str = ""
 
     def gate_urls(self) -> tuple[str, ...]:
         """The gates to try, the first one first.
@@ -43,6 +45,16 @@ class Endpoints(BaseSettings):
         if not urls:
             raise Failure("no gate is known: start one (gatehouse up), set GATEHOUSE_HTTP or give --gate URL")
         return urls
+
+    def broker_url(self) -> str:
+        """Where operators find the broker.
+
+        Raises:
+            Failure: none is known.
+        """
+        if not self.amqp_url:
+            raise Failure("no broker is known: start one (gatehouse up), set GATEHOUSE_AMQP_URL or give --amqp-url")
+        return self.amqp_url
 
     def sign_token(self, user: str, now: datetime, hours: float) -> str:
         """A token that says its bearer is `user`.

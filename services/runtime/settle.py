@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import structlog
@@ -23,8 +24,8 @@ BROKER_HEADERS: Final = frozenset({"x-delivery-count", "x-death", "x-first-death
 async def park(
     channel: Channel, delivery: DeliveredMessage, reason: ParkReason, detail: str, *, timeout_seconds: float
 ) -> None:
-    """Set a delivery aside in `chat.parked` under its own routing key, with the reason. It is NOT acked here: the
-    caller settles it, in its own order. `channel` confirms.
+    """Set a delivery aside in `chat.parked` under its own routing key, with the reason and the time. It is NOT acked
+    here: the caller settles it, in its own order. `channel` confirms.
 
     Raises:
         NotConfirmed: it could not be set aside; the caller rejects the delivery, which dead-letters it.
@@ -58,5 +59,6 @@ def _kept(delivery: DeliveredMessage, reason: ParkReason, detail: str) -> comman
         content_type=came.content_type,
         correlation_id=came.correlation_id,
         delivery_mode=PERSISTENT,
+        timestamp=datetime.now(UTC),
         headers=headers | parked_headers(reason, detail, delivery.exchange or ""),
     )
