@@ -29,6 +29,10 @@ def pytest_runtest_makereport(item, call):
     return report
 
 
+def pytest_addoption(parser):
+    parser.addoption("--rewrite", action="store_true", help="write what the cores say now into tests/traces/*.txt")
+
+
 def pytest_report_header(config):
     return f"test bed: {present_bed()}"
 

@@ -1,0 +1,101 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from schemas.errors import Code
+from services.room import messages
+from services.room.decisions import Refusal
+from tests.traces.script import BadTrace, difference, replayed
+from tests.traces.world import World
+
+HERE = Path(__file__).parent
+TRACES = sorted(HERE.glob("*.txt"))
+STORIES = {"join", "handover", "fence", "retry", "gap", "reset"}
+
+
+@pytest.fixture
+def trace(tmp_path):
+    """Writes a trace of its own: `path = trace("ann> ...", ...)`."""
+
+    def write(*lines):
+        path = tmp_path / "own.txt"
+        path.write_text("".join(f"{line}\n" for line in lines))
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("path", TRACES, ids=lambda path: path.stem)
+def test_the_cores_tell_the_story_as_it_is_written(path, request):
+    now = replayed(path, World().play)
+    if request.config.getoption("rewrite"):
+        path.write_text(now)
+    if different := difference(path, now):
+        pytest.fail(f"{different}\n\nRead it; if it is right: pytest {path} --rewrite", pytrace=False)
+    assert "!!" not in now
+
+
+def test_no_story_is_missing():
+    assert {path.stem for path in TRACES} >= STORIES
+
+
+@pytest.mark.parametrize("path", TRACES, ids=lambda path: path.stem)
+def test_a_rewrite_is_stable(path, tmp_path):
+    copy = Path(shutil.copy(path, tmp_path))
+    copy.write_text(replayed(copy, World().play))
+    once = copy.read_text()
+    copy.write_text(replayed(copy, World().play))
+    assert copy.read_text() == once
+
+
+def test_a_rewrite_changes_nothing_but_output(trace):
+    path = trace("# Prose,  kept.", "", "worker w1 starts", "  stale", "# More.", 'ann> create a public "A" id=x')
+    now = replayed(path, World().play)
+    assert [line for line in now.splitlines() if not line.startswith("  ")] == [
+        line for line in path.read_text().splitlines() if not line.startswith("  ")
+    ]
+    assert "stale" not in now
+    assert "    ann < accepted x at a 1" in now
+
+
+def test_an_altered_expectation_fails_with_a_diff(trace):
+    path = trace("worker w1 starts", 'ann> create a public "A" id=x', "    ann < accepted x at a 2")
+    now = replayed(path, World().play)
+    different = difference(path, now).splitlines()
+    assert "-    ann < accepted x at a 2" in different
+    assert "+    ann < accepted x at a 1" in different
+
+
+def test_a_changed_core_breaks_a_story(monkeypatch):
+    path = HERE / "join.txt"
+    monkeypatch.setattr(messages, "send", lambda *_: Refusal(Code.NOT_ALLOWED))
+    assert "-    bob@g2 < accepted c5 at lobby 3" in difference(path, replayed(path, World().play)).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("step", "reason"),
+    [
+        ("ann jumps", "nobody can do this: ann jumps"),
+        ("ann> jump lobby", "nobody can 'jump'"),
+        ("ann> send lobby one two", "one word too many: 'two'"),
+        ('ann> send lobby "no end', "No closing quotation"),
+        ("ann> send lobby hello colour=red", "send.colour: Extra inputs are not permitted"),
+        ("ann> ban lobby bob until=soon", "'soon' is no span of time: 90s, 10m, 2h, 7d"),
+        ("ann@g9> attach lobby", "there is no gate g9"),
+        ("worker w9 crashes", "there is no worker w9"),
+        ("worker w1 stalls before lunch", "a worker stalls before log, confirm, fan-out, ack"),
+        ("ann@g1> detach lobby", "ann@g1 is not attached to lobby"),
+    ],
+)
+def test_a_step_that_means_nothing_is_an_error_with_file_and_line(trace, step, reason):
+    path = trace("gate g1 starts", "worker w1 starts", "", step)
+    with pytest.raises(BadTrace) as caught:
+        replayed(path, World().play)
+    assert str(caught.value) == f"{path}:4: {reason}"
+
+
+def test_output_without_a_step_is_an_error_with_file_and_line(trace):
+    path = trace("# Prose", "  output")
+    with pytest.raises(BadTrace, match=r"own\.txt:2: output without a step above it"):
+        replayed(path, World().play)
