@@ -22,7 +22,8 @@ from schemas.fanout import FanoutHeaders
 from schemas.ids import CommandId, RoomId
 from services.gateway.metrics import Metrics
 from services.gateway.recent_writes import RecentWrites
-from services.runtime.rpc import Call, LinkLost, Rpc, TooManyInFlight
+from services.gateway.refusals import overloaded
+from services.runtime.rpc import NOT_SENT, Call, NotTaken, OnConfirm, Rpc
 
 log = structlog.get_logger()
 
@@ -97,13 +98,23 @@ class Commands:
         """The broker is away: new commands are refused at once."""
         self._rpc = None
 
+    @property
+    def blocked(self) -> bool:
+        """The broker is there and takes nothing: an alarm blocks publishing."""
+        return self._rpc is not None and self._rpc.blocked
+
+    @property
+    def available(self) -> bool:
+        """The broker is there and takes what is sent."""
+        return self._rpc is not None and not self._rpc.blocked
+
     def submit(self, command: Command, asker: Asker) -> Refused | None:
         """Send a command. None: it is under way and `asker` will be told; a refusal: nothing was sent."""
         pending = Pending(command, asker, self._clock())
         if pending.key in self._pending:
             return Refused.of(Code.DUPLICATE_IN_FLIGHT, command_id=command.command_id)
         if len(self._pending) >= self._in_flight_limit:
-            return Refused.of(Code.OVERLOADED, command_id=command.command_id)
+            return overloaded(command)
         refusal = self._send(pending)
         if refusal is None:
             self._pending[pending.key] = pending
@@ -115,18 +126,19 @@ class Commands:
         refusal = self.submit(command, asker)
         return refusal if refusal is not None else await asker.answer
 
-    def post(self, command: Command) -> bool:
-        """Send a command that has no answer (`detach`); False when the broker is away."""
-        with suppress(LinkLost, TooManyInFlight):
+    def post(self, command: Command, on_confirm: OnConfirm) -> bool:
+        """Send a command that has no answer (`detach`); False when nothing can be sent now. `on_confirm` hears whether
+        the broker took it, unless the link goes first."""
+        with suppress(*NOT_SENT):
             if self._rpc is not None:
                 key = routes.command_key(command.room, command.type)
-                self._rpc.post(routes.COMMANDS, key, command.to_json(), persistent=True)
+                self._rpc.post(routes.COMMANDS, key, command.to_json(), persistent=True, on_confirm=on_confirm)
                 return True
         return False
 
     def post_fanout(self, key: str, headers: FanoutHeaders) -> None:
         """Send a body-less delivery through the fan-out; lost when the broker is away."""
-        with suppress(LinkLost, TooManyInFlight):
+        with suppress(*NOT_SENT):
             if self._rpc is not None:
                 self._rpc.post(routes.FANOUT, key, b"", headers=headers.to_headers([]))
 
@@ -161,12 +173,12 @@ class Commands:
     def _send(self, pending: Pending) -> Refused | None:
         command = pending.command
         if self._rpc is None:
-            return Refused.of(Code.OVERLOADED, "the broker is away", command_id=command.command_id)
+            return overloaded(command, "the broker is away")
         key = routes.command_key(command.room, command.type)
         try:
             call = self._rpc.send(routes.COMMANDS, key, command.to_json(), persistent=True)
-        except (LinkLost, TooManyInFlight):
-            return Refused.of(Code.OVERLOADED, command_id=command.command_id)
+        except NOT_SENT as error:
+            return overloaded(command, str(error))
         pending.call = call
         call.answer.add_done_callback(lambda answer: self._receive(pending, call, answer))
         return None
@@ -177,6 +189,8 @@ class Commands:
         error = answer.exception()
         if error is None:
             self._finish(pending, _parsed(answer.result(), pending.command))
+        elif isinstance(error, NotTaken):
+            self._finish(pending, overloaded(pending.command, str(error)))
         elif pending.retried:
             self._finish(pending, _no_answer(pending))
         else:

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from schemas.answers import Accepted, Answer, FrameNumber, Refused
+from schemas.commands import OPERATOR_VERBS, ClientCommand, SaidStatus, SetStatus
 from schemas.errors import ERRORS, Code
 from schemas.frames import (
     COMMAND_VERBS,
@@ -51,8 +52,9 @@ from schemas.queries import (
     SearchAnswer,
     SearchQuery,
 )
-from services.gateway.creation import room_of_command
+from services.gateway.creation import room_to_create
 from services.gateway.limits import Bucket
+from services.gateway.refusals import judge, overloaded
 from services.gateway.session import Session
 from services.gateway.tokens import Identity, TokenRefused
 from services.gateway.wire import text_frame
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
 
 FRAME_NUMBER: Final[TypeAdapter[FrameNumber]] = TypeAdapter(FrameNumber)
 NORMAL_CLOSE: Final = 1000
+TOO_MANY_YOURS: Final = "too many of your commands are in flight"
 
 
 class Socket(Protocol):
@@ -239,6 +242,8 @@ class Connection:
             frame_id = FRAME_NUMBER.validate_python(fields["id"]) if fields.get("id") is not None else None
         except ValidationError:
             return "unknown", self.refuse(None, Code.BAD_FIELD, "id: a number or a text of at most 64 characters")
+        if isinstance(kind, str) and kind in OPERATOR_VERBS:
+            return "unknown", self.refuse(frame_id, Code.UNKNOWN_COMMAND)
         if not isinstance(kind, str) or (kind not in OWN_FRAMES and kind not in COMMAND_VERBS):
             return "unknown", self.refuse(frame_id, Code.BAD_FRAME)
         return kind, self._take_known(kind, fields, frame_id)
@@ -261,13 +266,17 @@ class Connection:
     def _take_command(self, fields: dict[str, Any], frame_id: FrameNumber | None) -> str:  # Any: a JSON object
         identity = self._known()
         command_id = self._gate.new_command_id()
-        named = str(fields.get("command_id") or command_id)
-        room = room_of_command(identity.user, named)
+        room = room_to_create(
+            identity.user,
+            str(fields.get("command_id") or command_id),
+            visibility=fields.get("visibility"),
+            members=fields.get("members"),
+        )
         command = command_from_frame(fields, actor=identity.user, client=self.client, command_id=command_id, room=room)
         if self._in_flight >= self._gate.settings.in_flight_per_connection:
-            refusal: Refused | None = Refused.of(Code.OVERLOADED, "too many of your commands are in flight")
+            refusal: Refused | None = overloaded(command, TOO_MANY_YOURS)
         else:
-            refusal = self._gate.commands.submit(command, FrameAsker(self, frame_id))
+            refusal = self._gate.commands.submit(command, FrameAsker(self, frame_id, command))
         if refusal is not None:
             self.send(refusal.model_copy(update={"id": frame_id, "command_id": command.command_id}))
             return refusal.code.value
@@ -277,6 +286,12 @@ class Connection:
     def command_answered(self) -> None:
         """One of this connection's commands is in flight no longer."""
         self._in_flight -= 1
+
+    def remember_status(self, said: SetStatus) -> None:
+        """The room took what the user said of themselves: the session there says it again at every attach."""
+        session = self.sessions.get(said.room)
+        if session is not None:
+            session.status = SaidStatus(state=said.state, mood=said.mood, text=said.text)
 
     def _take_own(self, frame: OwnFrame) -> str:
         match frame:
@@ -298,7 +313,9 @@ class Connection:
         if frame.room not in self.sessions and len(self.sessions) >= self._gate.settings.rooms_per_connection:
             return self.refuse(frame.id, Code.TOO_MANY_ROOMS)
         user = self._known().user
-        session = Session(frame.room, self.client, user, self, frame.id, frame.position, frame.echo)
+        before = self.sessions.get(frame.room)
+        status = None if before is None else before.status
+        session = Session(frame.room, self.client, user, self, frame.id, frame.position, frame.echo, status=status)
         self.sessions[frame.room] = session
         self._gate.attach(session)
         return "taken"
@@ -313,7 +330,7 @@ class Connection:
 
     def _ask(self, frame: HistoryFrame | RoomsFrame | MembersFrame | SearchFrame) -> str:
         if self._in_flight >= self._gate.settings.in_flight_per_connection:
-            return self.refuse(frame.id, Code.OVERLOADED, "too many of your commands are in flight")
+            return self.refuse(frame.id, Code.OVERLOADED, TOO_MANY_YOURS)
         self._in_flight += 1
         query = self._query(frame)
         self._gate.spawn(self._answer(frame.id, query))
@@ -358,28 +375,22 @@ class Connection:
 class FrameAsker:
     """Gives a command's answer to the frame that asked for it."""
 
-    def __init__(self, connection: Connection, frame_id: FrameNumber | None) -> None:
+    def __init__(self, connection: Connection, frame_id: FrameNumber | None, command: ClientCommand) -> None:
         self.connection = connection
         self._frame_id = frame_id
+        self._command = command
 
     def receive_answer(self, answer: Answer) -> None:
         """Send it."""
         self.connection.command_answered()
+        if isinstance(self._command, SetStatus) and isinstance(answer, Accepted):
+            self.connection.remember_status(self._command)
         self.connection.send(answer.model_copy(update={"id": self._frame_id}))
 
     def encode_accepted(self, accepted: Accepted) -> bytes:
         """Build it, for the place of the sender's own event."""
         self.connection.command_answered()
         return text_frame(accepted.model_copy(update={"id": self._frame_id}).to_json())
-
-
-def judge(error: ValidationError) -> tuple[Code, str]:
-    """The code and the sentence for input that does not fit its shape: where, and what is wrong there."""
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    place = ".".join(str(part) for part in first["loc"] if part not in COMMAND_VERBS)
-    sentence = f"{place}: {first['msg']}" if place else first["msg"]
-    large = first["type"] in ("string_too_long", "too_long") or "longer than" in first["msg"]
-    return (Code.TOO_LARGE if large else Code.BAD_FIELD), sentence
 
 
 def frame_of(answer: QueryAnswer, frame_id: FrameNumber | None) -> Model:

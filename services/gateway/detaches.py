@@ -1,4 +1,4 @@
-"""What rooms have yet to hear: sessions that ended here. Kept until the link has proved itself, bounded. No I/O."""
+"""What rooms have yet to hear: sessions that ended here. Kept until the broker has taken it, bounded. No I/O."""
 
 from __future__ import annotations
 
@@ -15,54 +15,61 @@ class Gone(NamedTuple):
     room: RoomId
     client: ClientId
     user: UserId
+    attach_ref: int
+
+
+Place = tuple[RoomId, ClientId]
 
 
 class Detaches:
-    """One entry for each session that ended; a room only ever adds sessions by itself, so a lost `detach` would leave
-    the user online for ever. What was posted is kept for `keep_seconds`: the link may turn out to have been dead.
+    """The last session of each client in each room that ended and that the room has yet to hear of; a room only ever
+    adds sessions by itself, so a lost `detach` would leave the user online for ever.
 
-    Beyond `limit` of either kind the oldest are forgotten; `forgotten` counts those that were never posted.
+    Beyond `limit` that wait to be posted the oldest are forgotten, and counted in `forgotten`. Who posts bounds what
+    is posted and not confirmed.
     """
 
-    def __init__(self, *, limit: int, keep_seconds: float) -> None:
+    def __init__(self, *, limit: int) -> None:
         self._limit = limit
-        self._keep_seconds = keep_seconds
-        self._waiting: OrderedDict[Gone, None] = OrderedDict()
-        self._posted: OrderedDict[Gone, float] = OrderedDict()
+        self._waiting: OrderedDict[Place, Gone] = OrderedDict()
+        self._posted: OrderedDict[Place, Gone] = OrderedDict()
         self.forgotten = 0
 
     def add(self, gone: Gone) -> None:
         """A session ended."""
-        self.drop(gone)
-        self._waiting[gone] = None
+        self.drop(gone.room, gone.client)
+        self._waiting[gone.room, gone.client] = gone
         self._keep_bound()
 
-    def drop(self, gone: Gone) -> None:
-        """The client wants the room again: telling the room that it left would now be wrong."""
-        self._waiting.pop(gone, None)
-        self._posted.pop(gone, None)
+    def drop(self, room: RoomId, client: ClientId) -> None:
+        """The client wants the room again: the new session replaces the one that ended."""
+        self._waiting.pop((room, client), None)
+        self._posted.pop((room, client), None)
 
     def to_post(self, count: int) -> list[Gone]:
         """At most `count` of those not posted yet, in the order in which they ended."""
-        return list(islice(self._waiting, count))
+        return list(islice(self._waiting.values(), count))
 
-    def posted(self, gone: Gone, now: float) -> None:
+    def posted(self, gone: Gone) -> None:
         """It is on its way."""
-        self.drop(gone)
-        self._posted[gone] = now
-        if len(self._posted) > self._limit:
-            self._posted.popitem(last=False)
+        self.drop(gone.room, gone.client)
+        self._posted[gone.room, gone.client] = gone
+
+    def confirmed(self, gone: Gone, *, taken: bool) -> None:
+        """The broker has it, or would not take it: then it is to be posted again, behind the others."""
+        place = (gone.room, gone.client)
+        if self._posted.get(place) != gone:
+            return
+        del self._posted[place]
+        if not taken:
+            self._waiting[place] = gone
+            self._keep_bound()
 
     def link_down(self) -> None:
-        """The link is gone, and what was posted lately perhaps with it."""
-        self._waiting = OrderedDict.fromkeys([*self._posted, *self._waiting])
+        """The link is gone, and what was not confirmed perhaps with it."""
+        self._waiting = OrderedDict([*self._posted.items(), *self._waiting.items()])
         self._posted.clear()
         self._keep_bound()
-
-    def sweep(self, now: float) -> None:
-        """Forget what was posted long enough ago."""
-        while self._posted and now - next(iter(self._posted.values())) > self._keep_seconds:
-            self._posted.popitem(last=False)
 
     def _keep_bound(self) -> None:
         while len(self._waiting) > self._limit:

@@ -80,8 +80,7 @@ class Fanout:
 
     async def _watch(self, channel: Channel) -> None:
         """See that the queue is there, and that what goes into the fan-out comes out of it: any delivery proves it, and
-        in silence a probe of our own. A probe may also be late because publishing is blocked by an alarm: then the
-        queue is fine and stays, unready, for a while.
+        in silence a probe of our own. A late one makes the gate unready before it costs the queue.
 
         Raises:
             TimeoutError, AMQPError: the queue is gone, or nothing comes through it any more.
@@ -96,7 +95,11 @@ class Fanout:
             await channel.queue_declare(self.queue, passive=True)
 
     def _judge(self, now: float) -> float:
-        """Probe where nothing proves the way; how long the oldest probe that is still out has been."""
+        """Probe where nothing proves the way; how long the oldest probe that is still out has been. An alarm that
+        blocks publishing says nothing of this queue: pushes go on, and probes begin when it is over."""
+        if self._gate.commands.blocked:
+            self._probed = None
+            return 0.0
         if now - self._heard <= self._gate.settings.probe_seconds and self._gate.service_available:
             self._health.beat(HEALTH_PART, now)
             return CHECK_SECONDS
@@ -185,6 +188,7 @@ def _accepted(headers: FanoutHeaders) -> Accepted:
             "epoch": headers.epoch,
             "seq": headers.seq,
             "message_id": headers.message_id,
+            "invite": headers.invite,
             "at": headers.at,
         }
     )

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
+from functools import partial
 from random import uniform
 from secrets import token_hex, token_urlsafe
 from typing import Any, Final, assert_never
@@ -44,8 +45,6 @@ log = structlog.get_logger()
 TICK_SECONDS: Final = 0.25
 SWEEP_SECONDS: Final = 1.0
 DETACHES_AT_ONCE: Final = 1_000
-DETACH_KEEP_SECONDS: Final = 30.0
-"""Longer than a dead link can look alive (three heartbeats)."""
 DETACHES_LIMIT: Final = 100_000
 DRAIN_STEP_SECONDS: Final = 0.05
 RETURN_SECONDS: Final = (0.5, 5.0)
@@ -80,7 +79,7 @@ class Gate:
         )
         self.queries = Queries(timeout_seconds=settings.query_seconds, hole_seconds=settings.hole_seconds)
         self.connections: dict[ClientId, Connection] = {}
-        self._detaches = Detaches(limit=DETACHES_LIMIT, keep_seconds=DETACH_KEEP_SECONDS)
+        self._detaches = Detaches(limit=DETACHES_LIMIT)
         self.draining = False
         self._deadlines: Deadlines[Connection] = Deadlines()
         self._replays = asyncio.Semaphore(settings.replays_at_once)
@@ -123,7 +122,6 @@ class Gate:
         if now >= self._sweep_due:
             self._sweep_due = now + SWEEP_SECONDS
             self.commands.sweep()
-            self._detaches.sweep(now)
             self._post_detaches()
             self.hub.ask_again()
             self.metrics.sessions.set(self.hub.session_count)
@@ -144,6 +142,11 @@ class Gate:
         self.commands.link_down()
         self.queries.link_down()
         self._detaches.link_down()
+        self.announce_service(available=False)
+
+    def link_blocked(self) -> None:
+        """An alarm of the broker blocks publishing: what is wished meanwhile is refused. Pushes go on."""
+        self.announce_service(available=False)
 
     # Connections.
 
@@ -170,8 +173,9 @@ class Gate:
         return self._service
 
     def announce_service(self, *, available: bool) -> None:
-        """Tell every client that the broker went, or came back; said once for each change."""
-        if available == self._service:
+        """Tell every client that the broker went, or came back; said once for each change. It is not back before
+        commands can be sent."""
+        if available == self._service or (available and not self.commands.available):
             return
         self._service = available
         code = None if available else Code.OVERLOADED
@@ -276,15 +280,12 @@ class Gate:
 
     def _ask(self, ask: Ask) -> None:
         for session in ask.sessions:
-            self._detaches.drop(_gone(session))
+            self._detaches.drop(session.room, session.client)
         command = Attach(
             room=ask.room,
             actor=UserId(self.gate_id),
             command_id=ask.command_id,
-            sessions=tuple(
-                SessionOfRoom(client=session.client, user=session.user, position=session.position)
-                for session in ask.sessions
-            ),
+            sessions=tuple(_told_to_room(session) for session in ask.sessions),
         )
         refusal = self.commands.submit(command, _HubAsker(self, ask))
         if refusal is not None:
@@ -318,7 +319,7 @@ class Gate:
     def _take_back(self, room: RoomId, taken: Iterable[SessionOfRoom]) -> None:
         for one in taken:
             if not self.hub.has(room, one.client):
-                self._detaches.add(Gone(room, one.client, one.user))
+                self._detaches.add(Gone(room, one.client, one.user, one.attach_ref))
         self._post_detaches()
 
     def _tell_detached(self, session: Session) -> None:
@@ -327,12 +328,15 @@ class Gate:
 
     def _post_detaches(self) -> None:
         for gone in self._detaches.to_post(DETACHES_AT_ONCE):
-            if not self.commands.post(self._detach_command(gone)):
+            if not self.commands.post(self._detach_command(gone), partial(self._receive_confirm, gone)):
                 break
-            self._detaches.posted(gone, self.clock())
+            self._detaches.posted(gone)
+
+    def _receive_confirm(self, gone: Gone, taken: bool) -> None:  # noqa: FBT001 - as the link tells it
+        self._detaches.confirmed(gone, taken=taken)
 
     def _detach_command(self, gone: Gone) -> Detach:
-        session = SessionOfRoom(client=gone.client, user=gone.user)
+        session = SessionOfRoom(client=gone.client, user=gone.user, attach_ref=gone.attach_ref)
         return Detach(room=gone.room, actor=UserId(self.gate_id), command_id=self.new_command_id(), sessions=(session,))
 
 
@@ -353,7 +357,17 @@ class _HubAsker:
 
 
 def _gone(session: Session) -> Gone:
-    return Gone(session.room, session.client, session.user)
+    return Gone(session.room, session.client, session.user, session.attach_ref)
+
+
+def _told_to_room(session: Session) -> SessionOfRoom:
+    return SessionOfRoom(
+        client=session.client,
+        user=session.user,
+        position=session.position,
+        attach_ref=session.attach_ref,
+        status=session.status,
+    )
 
 
 def _return_seconds() -> float:

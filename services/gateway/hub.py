@@ -22,6 +22,7 @@ class Hub:
         self._touched: set[Feed] = set()
         self._effects: list[Effect] = []
         self._questions = 0
+        self._attaches = 0
         self._gaps = 0
 
     @property
@@ -35,7 +36,9 @@ class Hub:
         return sum(len(feed.audience.sessions) for feed in self._feeds.values())
 
     def attach(self, session: Session) -> None:
-        """A client wants a room."""
+        """A client wants a room. Its session is numbered here."""
+        self._attaches += 1
+        session.attach_ref = self._attaches
         feed = self._feeds.get(session.room)
         if feed is None:
             feed = Feed(session.room, self._bounds, self._effects, self._new_command_id)

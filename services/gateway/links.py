@@ -6,6 +6,7 @@ It is another than the one that consumes the fan-out: an alarm that blocks publi
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Final
 
 from aio_pika.abc import AbstractConnection
@@ -14,10 +15,14 @@ from aiormq.channel import Channel
 from services.gateway.gate import Gate
 from services.runtime.broker import declare_topology, open_channel, wait_or
 from services.runtime.observe import Health
-from services.runtime.rpc import Rpc
+from services.runtime.rpc import NOT_SENT, Rpc
 
 HEALTH_PART: Final = "commands"
 BEAT_SECONDS: Final = 1.0
+NAMELESS, NOBODY = "", ""
+"""The exchange that leads straight to queues, and the name of none."""
+LOOK_SECONDS: Final = 0.2
+"""How soon an alarm of the broker is noticed once it has been told."""
 
 
 class Publisher:
@@ -47,12 +52,12 @@ class Publisher:
         """Publish on this connection until it, or one of its channels, closes."""
         confirming = await open_channel(connection, confirms=True)
         await declare_topology(confirming, self._gate.settings.shards)
-        channel = await open_channel(connection, confirms=False)
+        channel = await open_channel(connection, confirms=True)
         rpc = Rpc(channel, in_flight_limit=2 * self._gate.settings.in_flight_per_gate)
         await rpc.open()
         self._link_up(rpc, confirming)
         try:
-            await self._beat(channel, confirming)
+            await self._watch(rpc, channel, confirming)
         finally:
             self._link_down()
             await rpc.close()
@@ -67,10 +72,26 @@ class Publisher:
         self._up.clear()
         self._health.fail(HEALTH_PART)
         self._gate.link_down()
-        self._gate.announce_service(available=False)
 
-    async def _beat(self, *channels: Channel) -> None:
+    async def _watch(self, rpc: Rpc, *channels: Channel) -> None:
+        """Say when an alarm blocks the link, and try it from time to time: the broker tells of an alarm only those who
+        publish, and a publish that is confirmed is what shows that the link works."""
+        beat_due = 0.0
         while not any(channel.is_closed for channel in channels):
-            self._health.beat(HEALTH_PART, self._gate.clock())
-            if await wait_or(self._stopping, BEAT_SECONDS):
+            if rpc.blocked:
+                self._health.fail(HEALTH_PART)
+                self._gate.link_blocked()
+            elif self._gate.clock() >= beat_due:
+                beat_due = self._gate.clock() + BEAT_SECONDS
+                self._try(rpc)
+            if await wait_or(self._stopping, LOOK_SECONDS):
                 return
+
+    def _try(self, rpc: Rpc) -> None:
+        """Publish to nobody."""
+        with suppress(*NOT_SENT):
+            rpc.post(NAMELESS, NOBODY, b"", on_confirm=self._receive_confirm)
+
+    def _receive_confirm(self, taken: bool) -> None:  # noqa: FBT001 - as the link tells it
+        if taken:
+            self._health.beat(HEALTH_PART, self._gate.clock())

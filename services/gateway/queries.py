@@ -13,7 +13,7 @@ from schemas.model import Model
 from schemas.queries import QUERY_ANSWER, HoleQuery, PageAnswer, Query, QueryAnswer
 from services.gateway.ring import Numbered
 from services.gateway.wire import text_frame
-from services.runtime.rpc import LinkLost, Rpc, TooManyInFlight
+from services.runtime.rpc import NOT_SENT, Rpc
 
 
 class Queries:
@@ -71,7 +71,7 @@ class Queries:
             body = await self._rpc.call(exchange, key, query.to_json(), timeout_seconds=timeout_seconds)
             self.answering = True
             return QUERY_ANSWER.validate_json(body)
-        except (TimeoutError, LinkLost, TooManyInFlight):
+        except (TimeoutError, *NOT_SENT):
             self.answering = False
             return Refused.of(Code.OVERLOADED, "history does not answer right now")
         except ValidationError:

@@ -8,7 +8,7 @@ from enum import Enum, auto
 from typing import Final, NamedTuple, Protocol
 
 from schemas.answers import FrameNumber
-from schemas.commands import Position
+from schemas.commands import Position, SaidStatus
 from schemas.frames import Attached
 from schemas.ids import ClientId, CommandId, Epoch, RoomId, UserId
 from services.gateway.ring import Numbered
@@ -41,8 +41,10 @@ UNANSWERED: Final = (Stage.WAITING, Stage.REPLAYING)
 class Session:
     """A client that wants a room's events. `position` is where it wants to go on; `frame_id` names its wish.
 
-    `start` is where its events begin. While REPLAYING, `held` keeps what came live since then, and `told` the answers
-    to its own commands among it. `attached` and `reset` are what it is told once it is LIVE.
+    `attach_ref` grows with every session that begins at this gate; `status` is what its user last said of themselves in
+    the room over this connection. `start` is where its events begin. While REPLAYING, `held` keeps what came live since
+    then, and `told` the answers to its own commands among it. `attached` and `reset` are what it is told when it is
+    LIVE.
     """
 
     room: RoomId
@@ -52,6 +54,8 @@ class Session:
     frame_id: FrameNumber | None = None
     position: Position | None = None
     echo: bool = False
+    attach_ref: int = 0
+    status: SaidStatus | None = None
     stage: Stage = Stage.WAITING
     start: int = 0
     attached: Attached | None = None

@@ -6,16 +6,19 @@ Written once here because FastStream's own request holds one lock for the whole 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
 from aiormq.abc import DeliveredMessage
 from aiormq.channel import Channel
+from aiormq.exceptions import DeliveryError
 from pamqp import commands
 
-from services.runtime.broker import BROKER_ERRORS, OPENING_SECONDS, PERSISTENT, TRANSIENT, properties_of
+from services.runtime.broker import BROKER_ERRORS, OPENING_SECONDS, PERSISTENT, TRANSIENT, is_blocked, properties_of
+from services.runtime.confirms import write_publish
 
 REPLY_TO: Final = "amq.rabbitmq.reply-to"
 
@@ -25,11 +28,22 @@ class LinkLost(Exception):
 
 
 class TooManyInFlight(Exception):
-    """The bound on unanswered requests, or on unwritten ones, is reached. Nothing was sent."""
+    """The bound on unanswered requests, or on unconfirmed publishes, is reached. Nothing was sent."""
+
+
+class NotTaken(Exception):
+    """The broker does not take it: a queue is full, or an alarm of its memory or disk blocks publishing. Certainly
+    nobody will ever see it."""
+
+
+NOT_SENT: Final = (LinkLost, TooManyInFlight, NotTaken)
+"""What `send` and `post` raise."""
+OnConfirm = Callable[[bool], None]
+"""Told whether the broker took a publish; never told when the channel is lost first."""
 
 
 class Call(NamedTuple):
-    """A request under way. The future ends with the answer's body, or with `LinkLost`."""
+    """A request under way. The future ends with the answer's body, or with `LinkLost`, or with `NotTaken`."""
 
     correlation_id: str
     answer: asyncio.Future[bytes]
@@ -40,10 +54,14 @@ class _Outgoing(NamedTuple):
     key: str
     body: bytes
     properties: commands.Basic.Properties
+    on_confirm: OnConfirm | None
 
 
 class Rpc:
-    """Requests and posts on one channel without confirms, written in the order of the calls.
+    """Requests and posts on one channel, written in the order of the calls.
+
+    On a channel with confirms, what the broker refuses ends at once with `NotTaken`, and what it has not confirmed yet
+    is bounded. Without confirms a full queue shows as silence only.
 
     Whoever makes it owns it: `open` before use, `close` in the end. Nothing survives the channel.
     """
@@ -55,6 +73,7 @@ class Rpc:
         self._number = 0
         self._calls: dict[str, asyncio.Future[bytes]] = {}
         self._outgoing: deque[_Outgoing] = deque()
+        self._unconfirmed = 0
         self._wake = asyncio.Event()
         self._lost = False
         self._writer: asyncio.Task[None] | None = None
@@ -63,6 +82,11 @@ class Rpc:
     def in_flight(self) -> int:
         """How many calls wait for their answer."""
         return len(self._calls)
+
+    @property
+    def blocked(self) -> bool:
+        """An alarm of the broker keeps it from taking anything, as far as it has said so."""
+        return is_blocked(self._channel.connection)
 
     async def open(self) -> None:
         """Listen for replies and start writing.
@@ -94,13 +118,15 @@ class Rpc:
 
         Raises:
             TooManyInFlight: the bound is reached.
+            NotTaken: an alarm of the broker blocks publishing.
             LinkLost: the channel is gone.
         """
         if len(self._calls) >= self._in_flight_limit:
             raise TooManyInFlight(f"{len(self._calls)} requests wait for their answer")
         self._number += 1
         correlation_id = f"{self._prefix}-{self._number}"
-        self._put(exchange, key, body, _properties(correlation_id, headers, persistent=persistent))
+        properties = _properties(correlation_id, headers, persistent=persistent)
+        self._put(_Outgoing(exchange, key, body, properties, partial(self._receive_confirm, correlation_id)))
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._calls[correlation_id] = answer
         return Call(correlation_id, answer)
@@ -113,21 +139,24 @@ class Rpc:
         *,
         headers: dict[str, Any] | None = None,  # Any: an AMQP field table
         persistent: bool = False,
+        on_confirm: OnConfirm | None = None,
     ) -> None:
-        """Tell, without an answer.
+        """Tell, without an answer. `on_confirm` must not raise.
 
         Raises:
-            TooManyInFlight: too much waits to be written.
+            TooManyInFlight: too much waits to be confirmed.
+            NotTaken: an alarm of the broker blocks publishing.
             LinkLost: the channel is gone.
         """
-        self._put(exchange, key, body, _properties(None, headers, persistent=persistent))
+        properties = _properties(None, headers, persistent=persistent)
+        self._put(_Outgoing(exchange, key, body, properties, on_confirm))
 
     async def call(self, exchange: str, key: str, body: bytes, *, timeout_seconds: float) -> bytes:
         """Ask and wait.
 
         Raises:
             TimeoutError: no answer came in time; the request may have been done.
-            TooManyInFlight, LinkLost: see `send`.
+            TooManyInFlight, NotTaken, LinkLost: see `send`.
         """
         call = self.send(exchange, key, body)
         try:
@@ -145,12 +174,14 @@ class Rpc:
         """The caller waits no longer."""
         self._calls.pop(call.correlation_id, None)
 
-    def _put(self, exchange: str, key: str, body: bytes, properties: commands.Basic.Properties) -> None:
+    def _put(self, item: _Outgoing) -> None:
         if self._lost:
             raise LinkLost("the channel to the broker is gone")
-        if len(self._outgoing) >= self._in_flight_limit:
-            raise TooManyInFlight(f"{len(self._outgoing)} deliveries wait to be written")
-        self._outgoing.append(_Outgoing(exchange, key, body, properties))
+        if self.blocked:
+            raise NotTaken("an alarm of the broker blocks publishing")
+        if len(self._outgoing) + self._unconfirmed >= self._in_flight_limit:
+            raise TooManyInFlight(f"{len(self._outgoing) + self._unconfirmed} publishes wait for their confirm")
+        self._outgoing.append(item)
         self._wake.set()
 
     async def _write(self) -> None:
@@ -164,9 +195,21 @@ class Rpc:
             self._lose()
 
     async def _publish(self, item: _Outgoing) -> None:
-        await self._channel.basic_publish(
-            item.body, exchange=item.exchange, routing_key=item.key, properties=item.properties, wait=False
-        )
+        confirm = await write_publish(self._channel, item.exchange, item.key, item.body, item.properties)
+        if confirm is not None:
+            self._unconfirmed += 1
+            confirm.add_done_callback(partial(self._settle, item.on_confirm))
+
+    def _settle(self, on_confirm: OnConfirm | None, confirm: asyncio.Future[Any]) -> None:  # Any: the driver's frame
+        self._unconfirmed -= 1
+        error = asyncio.CancelledError() if confirm.cancelled() else confirm.exception()
+        if on_confirm is not None and (error is None or isinstance(error, DeliveryError)):
+            on_confirm(error is None)
+
+    def _receive_confirm(self, correlation_id: str, taken: bool) -> None:  # noqa: FBT001 - the shape of OnConfirm
+        answer = None if taken else self._calls.pop(correlation_id, None)
+        if answer is not None:
+            _fail(answer, NotTaken("a queue of the broker is full"))
 
     async def _on_reply(self, delivery: DeliveredMessage) -> None:
         correlation_id = properties_of(delivery).correlation_id
@@ -178,10 +221,14 @@ class Rpc:
         calls, self._calls = self._calls, {}
         self._outgoing.clear()
         for answer in calls.values():
-            if not answer.done():
-                answer.set_exception(LinkLost("the channel to the broker is gone"))
-                with contextlib.suppress(LinkLost):
-                    answer.exception()
+            _fail(answer, LinkLost("the channel to the broker is gone"))
+
+
+def _fail(answer: asyncio.Future[bytes], error: Exception) -> None:
+    """End a call that may have nobody left who looks at it."""
+    if not answer.done():
+        answer.set_exception(error)
+        answer.exception()
 
 
 def _properties(

@@ -72,6 +72,14 @@ class Management:
     def purge(self, queue):
         self._delete(f"queues/{self._quoted_vhost}/{quote(queue, safe='')}/contents")
 
+    def set_policy(self, name, pattern, definition):
+        """For queues whose name matches; of two limits on a queue the lower counts."""
+        body = {"pattern": pattern, "definition": definition, "apply-to": "queues"}
+        self._put(f"policies/{self._quoted_vhost}/{quote(name, safe='')}", body)
+
+    def drop_policy(self, name):
+        self._delete(f"policies/{self._quoted_vhost}/{quote(name, safe='')}")
+
     def publish(self, exchange, key, body, headers):
         """Publish a text; numbers in headers become doubles, which our own driver cannot write."""
         path = f"exchanges/{self._quoted_vhost}/{quote(exchange, safe='')}/publish"

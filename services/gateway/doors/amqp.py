@@ -6,11 +6,13 @@ Order is kept by taking one delivery at a time: with more, FastStream enters its
 
 from __future__ import annotations
 
+import asyncio
 from typing import NamedTuple
 
 import structlog
 from aio_pika.abc import AbstractIncomingMessage
 from aiormq.abc import DeliveredMessage
+from aiormq.exceptions import DeliveryError, PublishError
 from faststream import AckPolicy
 from faststream.rabbit import Channel, RabbitBroker, RabbitQueue
 from faststream.rabbit.annotations import RabbitMessage
@@ -21,14 +23,14 @@ from pydantic_core import from_json
 
 from schemas import routes
 from schemas.answers import Refused
-from schemas.commands import COMMAND, COMMANDS, GATE_VERBS, Command
+from schemas.commands import COMMAND, COMMANDS, GATE_VERBS, OPERATOR_VERBS, Command
 from schemas.errors import Code, ParkReason
 from schemas.ids import checked_user_id
-from services.gateway.connection import judge
 from services.gateway.links import Publisher
 from services.gateway.metrics import Metrics
+from services.gateway.refusals import judge, overloaded
 from services.gateway.settings import GatewaySettings
-from services.runtime.broker import BROKER_ERRORS, PERSISTENT, NotConfirmed, publish_confirmed
+from services.runtime.broker import BROKER_ERRORS, PERSISTENT, NotConfirmed, publish_patiently
 from services.runtime.control import raw_body
 from services.runtime.settle import park
 
@@ -36,6 +38,8 @@ log = structlog.get_logger()
 
 TRIES = 3
 """A delivery is kept while the publishing link is away: giving it back at once would use up its delivery limit."""
+FULL_SECONDS = 3.0
+"""The pause before a full queue is tried again for a producer who wants no answer."""
 
 
 class Unfit(NamedTuple):
@@ -78,7 +82,7 @@ def _judge(key: str, fields: dict[str, object], actor: str) -> Unfit | None:
         return Unfit(Code.BAD_ROUTE, f"{key} is not room.<room>.<type> of the body", ParkReason.MISROUTED)
     if verb in GATE_VERBS:
         return Unfit(Code.NOT_ALLOWED, f"only a gate may {verb}")
-    if verb not in COMMANDS:
+    if verb not in COMMANDS or verb in OPERATOR_VERBS:
         return Unfit(Code.UNKNOWN_COMMAND, "no such command", ParkReason.MALFORMED)
     if fields.get("client") is not None:
         return Unfit(Code.BAD_FIELD, "client: only a gate names one", ParkReason.MALFORMED)
@@ -117,59 +121,77 @@ class Inbox:
             await message.reject(requeue=False)  # the broker dead-letters it; the next one gets its turn
 
     async def _take_in_turn(self, message: AbstractIncomingMessage) -> None:
-        for _ in range(TRIES):
+        for number in range(TRIES):
             try:
-                await self._settle(message)
+                await self._settle(message, again=number > 0 or bool(message.redelivered))
             except (*BROKER_ERRORS, NotConfirmed) as error:
                 log.warning("inbox_delivery_not_settled", error=repr(error))
+                await asyncio.sleep(FULL_SECONDS if _is_full(error) else 0)
             else:
                 await message.ack()
                 return
         self._metrics.inbox.labels("given_back").inc()
         await message.nack(requeue=True)
 
-    async def _settle(self, message: AbstractIncomingMessage) -> None:
+    async def _settle(self, message: AbstractIncomingMessage, *, again: bool) -> None:
         found = read_delivery(message.user_id, message.routing_key or "", message.body, message.reply_to)
         if isinstance(found, Unfit):
             await self._refuse(message, found)
             self._metrics.inbox.labels(found.code.value).inc()
-        else:
-            await self._forward(message, found)
+        elif await self._forwarded(message, found):
             self._metrics.inbox.labels("forwarded").inc()
+        else:
+            await self._answer(message, overloaded(found, again=again))
+            self._metrics.inbox.labels(Code.OVERLOADED.value).inc()
 
-    async def _forward(self, message: AbstractIncomingMessage, command: Command) -> None:
+    async def _forwarded(self, message: AbstractIncomingMessage, command: Command) -> bool:
+        """Whether the room's queue took it; False only for a producer that can be told so."""
         properties = commands.Basic.Properties(
             content_type="application/json",
             delivery_mode=PERSISTENT,
             reply_to=message.reply_to,
             correlation_id=message.correlation_id,
         )
-        await publish_confirmed(
-            await self._publisher.confirming_channel(self._timeout),
-            routes.COMMANDS,
-            routes.command_key(command.room, command.type),
-            command.to_json(),
-            properties,
-            timeout_seconds=self._timeout,
-        )
+        try:
+            await publish_patiently(
+                await self._publisher.confirming_channel(self._timeout),
+                routes.COMMANDS,
+                routes.command_key(command.room, command.type),
+                command.to_json(),
+                properties,
+                timeout_seconds=self._timeout,
+            )
+        except NotConfirmed as error:
+            if message.reply_to and _is_full(error):
+                return False
+            raise
+        return True
 
     async def _refuse(self, message: AbstractIncomingMessage, unfit: Unfit) -> None:
-        channel = await self._publisher.confirming_channel(self._timeout)
         if unfit.park is not None:
+            channel = await self._publisher.confirming_channel(self._timeout)
             await park(channel, _delivery(message), unfit.park, unfit.message, timeout_seconds=self._timeout)
-        if message.reply_to and not routes.is_own_queue(message.reply_to):
-            refused = Refused.of(unfit.code, unfit.message, command_id=_printable(unfit.command_id))
-            properties = commands.Basic.Properties(
-                content_type="application/json", correlation_id=message.correlation_id
-            )
-            # Not mandatory: a producer that is gone needs no answer.
-            await channel.basic_publish(
-                refused.to_json(), routing_key=message.reply_to, properties=properties, timeout=self._timeout
-            )
+        await self._answer(message, Refused.of(unfit.code, unfit.message, command_id=_printable(unfit.command_id)))
+
+    async def _answer(self, message: AbstractIncomingMessage, refused: Refused) -> None:
+        if not message.reply_to or routes.is_own_queue(message.reply_to):
+            return
+        channel = await self._publisher.confirming_channel(self._timeout)
+        properties = commands.Basic.Properties(content_type="application/json", correlation_id=message.correlation_id)
+        # Not mandatory: a producer that is gone needs no answer.
+        await channel.basic_publish(
+            refused.to_json(), routing_key=message.reply_to, properties=properties, timeout=self._timeout
+        )
 
     @property
     def _timeout(self) -> float:
         return self._settings.broker_timeout_seconds
+
+
+def _is_full(error: Exception) -> bool:
+    """The broker refused a publish, because a queue behind it is full."""
+    cause = error.__cause__
+    return isinstance(cause, DeliveryError) and not isinstance(cause, PublishError)
 
 
 def _printable(command_id: str | None) -> str | None:

@@ -27,7 +27,7 @@ from schemas.queries import (
     RoomsAnswer,
     RoomsQuery,
 )
-from services.gateway.creation import room_of_command
+from services.gateway.creation import room_to_create
 from services.gateway.doors.backend import Backend, Look
 from services.gateway.doors.problems import Problem, Refusal, refuse
 from services.gateway.doors.rest_create import check_speaks_for_self, create_command, created_answer, people_of
@@ -98,7 +98,8 @@ router = APIRouter(responses=PROBLEMS)
 async def create(body: CreateRequest, gate: Gate, user: User, named: Named, *, retry: RetryFlag = False) -> Created:
     """Make a conversation; the caller owns it."""
     people = people_of(body, user)
-    room = room_of_command(user, named)
+    members = [person.user for person in people]
+    room = room_to_create(user, named, visibility=body.visibility, members=members)
     accepted = await _decide(gate, create_command(body, room, user, named, people, retry=retry))
     return created_answer(body, accepted, user, people)
 

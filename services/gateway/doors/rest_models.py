@@ -88,7 +88,7 @@ class Participant(BaseModel):
 
 
 class Message(BaseModel):
-    """A message, `sequence_id` being its seq."""
+    """A message as its later events left it, `sequence_id` being its seq. A `deleted` one has no content any more."""
 
     id: MessageIdField
     message_id: MessageIdField
@@ -98,6 +98,7 @@ class Message(BaseModel):
     timestamp: datetime
     type: str
     status: Literal["delivered"] = "delivered"
+    deleted: bool = False
 
     @classmethod
     def of(cls, event: MessagePosted) -> Message:
@@ -107,9 +108,10 @@ class Message(BaseModel):
             message_id=event.message_id,
             sequence_id=event.seq,
             sender_id=event.actor,
-            content=event.text,
+            content=event.text or "",
             timestamp=event.at,
             type=event.kind.value,
+            deleted=event.deleted is True,
         )
 
 

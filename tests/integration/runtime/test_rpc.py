@@ -5,8 +5,11 @@ import asyncio
 import pytest
 from pamqp import commands
 
+from schemas import routes
+from schemas.ids import RoomId
 from services.runtime.broker import connect, declare_topology, open_channel, properties_of
-from services.runtime.rpc import LinkLost, Rpc, TooManyInFlight
+from services.runtime.rpc import LinkLost, NotTaken, Rpc, TooManyInFlight
+from tests.bed.waiting import eventually
 
 pytestmark = pytest.mark.broker
 
@@ -24,7 +27,7 @@ async def connection(amqp_url):
 async def rpc(connection):
     channel = await open_channel(connection, confirms=True)
     await declare_topology(channel, shards=1)
-    rpc = Rpc(await open_channel(connection, confirms=False), in_flight_limit=300)
+    rpc = Rpc(await open_channel(connection, confirms=True), in_flight_limit=300)
     await rpc.open()
     yield rpc
     await rpc.close()
@@ -71,8 +74,88 @@ async def test_more_calls_than_the_bound_are_refused_at_once(rpc):
     assert rpc.in_flight == 299
 
 
+async def test_more_posts_than_the_bound_are_refused_until_some_are_confirmed(rpc):
+    for _ in range(300):
+        rpc.post("chat.queries", "nobody", b"")
+    with pytest.raises(TooManyInFlight):
+        rpc.post("chat.queries", "nobody", b"")
+
+    def posted():
+        rpc.post("chat.queries", "nobody", b"")
+        return True
+
+    await eventually(lambda: _not_too_many(posted), 20, "there is room again")
+
+
+def _not_too_many(deed):
+    try:
+        return deed()
+    except TooManyInFlight:
+        return False
+
+
+async def test_a_channel_without_confirms_will_do(connection, rpc):
+    await start_echo(connection)
+    plain = Rpc(await open_channel(connection, confirms=False), in_flight_limit=10)
+    await plain.open()
+    for _ in range(30):
+        assert await plain.call("chat.queries", "history", b"x", timeout_seconds=20) == b"heard x"
+    await plain.close()
+
+
+async def test_a_body_of_many_frames_arrives_whole(connection, rpc):
+    await start_echo(connection)
+    body = bytes(range(256)) * 2_000
+    assert await rpc.call("chat.queries", "history", body, timeout_seconds=20) == b"heard " + body
+
+
+ROOM = RoomId("r")
+COMMAND_KEY = routes.command_key(ROOM, "send")
+
+
+@pytest.fixture
+async def full(rpc, management):
+    """The one command queue takes no more; nobody consumes it."""
+    management.set_policy("full", "^room\\.shard\\.", {"max-length": 2})
+    taken = []
+
+    async def refused():
+        rpc.post(routes.COMMANDS, COMMAND_KEY, b"filler", on_confirm=taken.append)
+        return False in taken
+
+    await eventually(refused, 20, "the queue is full")
+
+
+async def test_what_a_full_queue_refuses_ends_at_once(rpc, full):
+    call = rpc.send(routes.COMMANDS, COMMAND_KEY, b"too much")
+    with pytest.raises(NotTaken):
+        await asyncio.wait_for(call.answer, 10)
+    assert rpc.in_flight == 0
+
+
+async def test_a_full_queue_harms_no_other_and_has_its_place_again_when_it_is_empty(connection, rpc, full, management):
+    await start_echo(connection)
+    assert await rpc.call("chat.queries", "history", b"x", timeout_seconds=20) == b"heard x"
+    management.purge("room.shard.0")
+    taken = []
+
+    async def accepted():
+        rpc.post(routes.COMMANDS, COMMAND_KEY, b"now", on_confirm=taken.append)
+        return True in taken
+
+    await eventually(accepted, 20, "the queue takes something again")
+
+
+async def test_each_post_is_told_of_its_confirm(rpc):
+    told = []
+    for number in range(200):
+        rpc.post("chat.queries", "nobody", b"", on_confirm=lambda taken, number=number: told.append((number, taken)))
+    await eventually(lambda: len(told) == 200, 20)
+    assert sorted(told) == [(number, True) for number in range(200)]
+
+
 async def test_calls_in_flight_end_with_the_channel(connection):
-    channel = await open_channel(connection, confirms=False)
+    channel = await open_channel(connection, confirms=True)
     await declare_topology(channel, shards=1)
     rpc = Rpc(channel, in_flight_limit=10)
     await rpc.open()

@@ -11,11 +11,13 @@ import pytest
 from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
-from schemas.commands import COMMAND, Attach, Command, Detach, Position
+from schemas import routes
+from schemas.answers import Accepted, Refused
+from schemas.commands import COMMAND, Attach, Command, Detach, Position, SaidStatus, Send, SetStatus
 from schemas.errors import Code
 from schemas.events import MemberBanned, MemberLeft, MessageDeleted
 from schemas.fanout import FanoutHeaders, FanoutKind
-from schemas.ids import ClientId, RoomId, UserId
+from schemas.ids import ClientId, CommandId, RoomId, UserId
 from schemas.queries import PageAnswer
 from services.gateway.fanout import Fanout
 from services.gateway.gate import Gate
@@ -23,23 +25,37 @@ from services.gateway.queries import Queries
 from services.gateway.session import Session, Stage
 from services.gateway.settings import GatewaySettings
 from services.runtime.observe import Health
-from services.runtime.rpc import Call, TooManyInFlight
+from services.runtime.rpc import Call, LinkLost, NotTaken, TooManyInFlight
 from tests.bed.waiting import eventually
 from tests.unit.gateway.rooms import EPOCH, ROOM, Wall, attach_answer, event
 
 
 class Link:
-    """What the gate published on it; `full` refuses more."""
+    """What the gate published on it; `full` refuses more, `blocked` is an alarm. Confirms wait for the test."""
 
     def __init__(self) -> None:
         self.commands: list[Command] = []
+        self.calls: list[Call] = []
+        self.confirms: list[Callable[[bool], None]] = []
+        self.probes = 0
         self.full = False
+        self.blocked = False
 
-    def send(self, exchange: str, key: str, body: bytes, **_: Any) -> Call:
-        self.post(exchange, key, body)
-        return Call(str(len(self.commands)), asyncio.get_running_loop().create_future())
+    def send(self, _exchange: str, _key: str, body: bytes, **_: Any) -> Call:
+        self._take(body)
+        self.calls.append(Call(str(len(self.commands)), asyncio.get_running_loop().create_future()))
+        return self.calls[-1]
 
-    def post(self, _exchange: str, _key: str, body: bytes, **_: Any) -> None:
+    def post(self, exchange: str, _key: str, body: bytes, *, on_confirm: Any = None, **_: Any) -> None:
+        if exchange == routes.FANOUT:
+            self.probes += 1
+            return
+        self._take(body)
+        self.confirms.append(on_confirm)
+
+    def _take(self, body: bytes) -> None:
+        if self.blocked:
+            raise NotTaken("blocked")
         if self.full:
             raise TooManyInFlight("full")
         self.commands.append(COMMAND.validate_json(body))
@@ -124,6 +140,215 @@ async def test_a_session_the_room_took_after_its_client_went_is_taken_back() -> 
     for command, refused in zip(asked, (None, None, {"cat": Code.NOT_A_MEMBER}), strict=True):
         gate.receive_attached(attach_answer(command.command_id, 4, refused=refused))
     assert link.detached == ["ann"]
+
+
+async def test_a_detach_that_the_broker_refused_is_posted_again_and_a_taken_one_never() -> None:
+    gate, link = make_gate(), Link()
+    gate.link_up(link)
+    sessions = [attach(gate, link, name) for name in ("ann", "bob")]
+    gate.detach(sessions)
+    refused, taken = link.confirms
+    refused(False)
+    taken(True)
+    gate.tick()
+    assert link.detached == ["ann", "bob", "ann"]
+    gate.link_down()
+    again = Link()
+    gate.link_up(again)
+    assert again.detached == ["ann"]
+
+
+async def test_every_session_has_a_number_that_grows_and_that_its_attaches_and_its_detach_carry() -> None:
+    gate, link = make_gate(), Link()
+    gate.link_up(link)
+    attach(gate, link, "ann")
+    again = attach(gate, link, "ann")
+    bob = attach(gate, link, "bob")
+    gate.hub.reattach()
+    gate.carry_out()
+    gate.detach([again, bob])
+    told = [[(one.user, one.attach_ref) for one in command.sessions] for command in link.commands]
+    assert told == [[("ann", 1)], [("ann", 2)], [("bob", 3)], [("ann", 2), ("bob", 3)], [("ann", 2)], [("bob", 3)]]
+
+
+async def test_a_session_taken_back_is_named_by_the_number_the_room_knows() -> None:
+    gate, link = make_gate(), Link()
+    gate.link_up(link)
+    ann = session("ann")
+    gate.attach(ann)
+    gate.detach([ann])
+    [asked, early] = link.commands
+    gate.receive_attached(attach_answer(asked.command_id, 4))
+    assert [one.attach_ref for command in (early, link.commands[-1]) for one in command.sessions] == [1, 1]
+
+
+async def test_a_status_is_told_again_with_every_attach_of_its_session() -> None:
+    gate, link = make_gate(), Link()
+    gate.link_up(link)
+    ann = attach(gate, link, "ann")
+    ann.status = SaidStatus(state="away", mood="tea", text="back soon")
+    gate.hub.reattach()
+    gate.carry_out()
+    [told] = link.commands[-1].sessions
+    assert told.status == SaidStatus(state="away", mood="tea", text="back soon")
+
+
+class Asker:
+    def __init__(self) -> None:
+        self.answers: list[Accepted | Refused] = []
+
+    def receive_answer(self, answer: Accepted | Refused) -> None:
+        self.answers.append(answer)
+
+
+def send_command(*, retry: bool = False) -> Send:
+    return Send(room=ROOM, actor=UserId("ann"), command_id=CommandId("c"), text="hi", retry=retry)
+
+
+async def submitted(gate: Gate, command: Command) -> Refused | Asker:
+    asker = Asker()
+    return gate.commands.submit(command, asker) or asker
+
+
+@pytest.mark.parametrize(("retry", "code", "definite"), [(False, "overloaded", True), (True, "no_answer", False)])
+@pytest.mark.parametrize("obstacle", ["away", "full", "blocked"])
+async def test_a_command_that_cannot_be_sent_is_refused_at_once(obstacle, retry, code, definite) -> None:
+    gate, link = make_gate(), Link()
+    if obstacle != "away":
+        gate.link_up(link)
+        setattr(link, obstacle, True)
+    refused = await submitted(gate, send_command(retry=retry))
+    assert isinstance(refused, Refused)
+    assert (refused.code, refused.definite, refused.retry, refused.command_id) == (code, definite, True, "c")
+
+
+@pytest.mark.parametrize(("retry", "code", "definite"), [(False, "overloaded", True), (True, "no_answer", False)])
+async def test_a_command_that_a_full_queue_refused_is_refused_at_once(retry, code, definite) -> None:
+    gate, link = make_gate(), Link()
+    gate.link_up(link)
+    asker = await submitted(gate, send_command(retry=retry))
+    link.calls[-1].answer.set_exception(NotTaken("full"))
+    await eventually(lambda: asker.answers, 20)
+    assert [(one.code, one.definite) for one in asker.answers] == [(code, definite)]
+
+
+async def test_what_was_sent_before_the_link_went_may_have_been_applied_though_a_full_queue_refuses_it_now() -> None:
+    gate, link = make_gate(), Link()
+    gate.link_up(link)
+    asker = await submitted(gate, send_command())
+    gate.link_down()
+    link.calls[-1].answer.set_exception(LinkLost("cut"))
+    await asyncio.sleep(0)
+    again = Link()
+    gate.link_up(again)
+    again.calls[-1].answer.set_exception(NotTaken("full"))
+    await eventually(lambda: asker.answers, 20)
+    assert [(one.code, one.definite) for one in asker.answers] == [("no_answer", False)]
+
+
+async def test_an_attach_that_a_full_queue_refused_is_refused_and_one_of_many_is_asked_again() -> None:
+    gate, link = make_gate(), Link()
+    gate.link_up(link)
+    ann = attach(gate, link, "ann")
+    bob = session("bob")
+    gate.attach(bob)
+    link.calls[-1].answer.set_exception(NotTaken("full"))
+    await eventually(lambda: bob.stage is Stage.ENDED, 20)
+    assert [frame["code"] for frame in bob.outlet.frames] == ["overloaded"]
+    gate.hub.reattach()
+    gate.carry_out()
+    link.calls[-1].answer.set_exception(NotTaken("full"))
+    before = len(link.calls)
+    await asyncio.sleep(0)
+    gate.tick()
+    assert (len(link.calls), ann.stage) == (before + 1, Stage.LIVE)
+
+
+async def test_clients_are_told_of_an_alarm_and_no_probe_of_before_ends_it() -> None:
+    gate, link = make_gate(), Link()
+    gate.link_up(link)
+    link.blocked = True
+    gate.link_blocked()
+    gate.announce_service(available=True)
+    assert not gate.service_available
+    link.blocked = False
+    gate.announce_service(available=True)
+    assert gate.service_available
+
+
+async def test_an_alarm_costs_the_gate_neither_its_queue_nor_a_probe() -> None:
+    gate, link = make_gate(), Link()
+    gate.link_up(link)
+    now = 0.0
+    gate.clock = lambda: now
+    fanout = Fanout(gate, Health(), asyncio.Event())
+    fanout._heard = 0.0
+    link.blocked = True
+    gate.link_blocked()
+    for now in (1.0, 100.0, 1_000.0):
+        fanout._judge(now)
+    assert link.probes == 0
+    link.blocked = False
+    fanout._judge(1_000.5)
+    assert link.probes == 1
+
+
+class FakeIdentity:
+    user = UserId("ann")
+    expires_at = 1e12
+
+
+class Mute:
+    """A socket nobody looks at."""
+
+    def write(self, data: bytes) -> None:
+        pass
+
+    answer = write
+
+
+def connected(gate: Gate) -> Any:
+    connection = gate.connect(Mute())
+    connection.identity = FakeIdentity()
+    return connection
+
+
+async def answered(link: Link, body: bytes) -> None:
+    link.calls[-1].answer.set_result(body)
+    await asyncio.sleep(0)
+
+
+async def test_the_session_keeps_the_last_status_that_the_room_accepted_also_over_a_second_attach() -> None:
+    gate, link = make_gate(), Link()
+    gate.link_up(link)
+    connection = connected(gate)
+    connection.receive_text(b'{"type":"attach","room":"general"}')
+    said = Accepted(command_id=CommandId("c"), room=ROOM, epoch=EPOCH, seq=4, at="2026-11-20T00:00:00Z")
+    for state, answer in (
+        ("away", said),
+        ("dnd", Refused.of(Code.RATE_LIMITED)),
+    ):
+        connection.receive_text(b'{"type":"set_status","room":"general","state":"%b","mood":"tea"}' % state.encode())
+        assert isinstance(link.commands[-1], SetStatus)
+        await answered(link, answer.to_json())
+    assert connection.sessions[ROOM].status == SaidStatus(state="away", mood="tea")
+    connection.receive_text(b'{"type":"attach","room":"general"}')
+    [told] = link.commands[-1].sessions
+    assert (told.attach_ref, told.status) == (2, SaidStatus(state="away", mood="tea"))
+    connection.receive_text(b'{"type":"detach","room":"general"}')
+    connection.receive_text(b'{"type":"attach","room":"general"}')
+    assert link.commands[-1].sessions[0].status is None
+
+
+async def test_a_status_said_where_there_is_no_session_is_kept_by_nobody() -> None:
+    gate, link = make_gate(), Link()
+    gate.link_up(link)
+    connection = connected(gate)
+    connection.receive_text(b'{"type":"set_status","room":"general","state":"away"}')
+    said = Accepted(command_id=CommandId("c"), room=ROOM, epoch=EPOCH, seq=4, at="2026-11-20T00:00:00Z")
+    await answered(link, said.to_json())
+    connection.receive_text(b'{"type":"attach","room":"general"}')
+    assert link.commands[-1].sessions[0].status is None
 
 
 class History:

@@ -5,14 +5,20 @@ from __future__ import annotations
 import pytest
 
 from schemas.answers import Refused
+from schemas.commands import Join
 from schemas.errors import ERRORS, Code, ParkReason
-from schemas.ids import RoomId, UserId
-from services.gateway.creation import room_of_command
+from schemas.events import MessagePosted
+from schemas.fanout import FanoutHeaders, FanoutKind
+from schemas.ids import ClientId, CommandId, Epoch, InviteId, RoomId, UserId, direct_room_id
+from services.gateway.creation import room_of_command, room_to_create
 from services.gateway.demo import seed_commands
 from services.gateway.doors.amqp import Unfit, read_delivery
 from services.gateway.doors.http import openapi
 from services.gateway.doors.problems import problem_of, respond
+from services.gateway.doors.rest_models import Message
+from services.gateway.fanout import _accepted
 from services.gateway.recent_writes import RecentWrites
+from services.gateway.refusals import overloaded
 
 ANN, BOB = UserId("ann"), UserId("bob")
 ROOM = RoomId("r")
@@ -21,6 +27,67 @@ ROOM = RoomId("r")
 def test_the_same_command_always_makes_the_same_room() -> None:
     assert room_of_command(ANN, "c") == room_of_command(ANN, "c")
     assert len({room_of_command(ANN, "c"), room_of_command(ANN, "d"), room_of_command(BOB, "c")}) == 3
+
+
+@pytest.mark.parametrize("members", [["bob"], ["bob", "bob", "ann"], ("bob",)])
+def test_a_direct_room_has_the_id_of_its_two_members(members: object) -> None:
+    room = room_to_create(ANN, "c", visibility="direct", members=members)
+    assert room == direct_room_id(ANN, BOB) == room_to_create(BOB, "d", visibility="direct", members=["ann"])
+
+
+def test_names_are_normalised_before_they_name_a_direct_room() -> None:
+    room = room_to_create(ANN, "c", visibility="direct", members=["zoe\u0301"])
+    assert room == direct_room_id(ANN, UserId("zo\u00e9"))
+
+
+@pytest.mark.parametrize(
+    "members", [None, 7, [], ["ann"], ["bob", "cat"], ["a b"], [None], [[]], {"bob": 1, "cat": 2}, "bob"]
+)
+def test_what_names_no_second_member_gets_an_id_of_its_own(members: object) -> None:
+    assert room_to_create(ANN, "c", visibility="direct", members=members) == room_of_command(ANN, "c")
+
+
+@pytest.mark.parametrize("visibility", ["public", "private", None, 7])
+def test_a_room_that_is_not_direct_has_the_id_of_its_command(visibility: object) -> None:
+    assert room_to_create(ANN, "c", visibility=visibility, members=["bob"]) == room_of_command(ANN, "c")
+
+
+def test_a_message_without_text_is_shown_empty_and_as_deleted() -> None:
+    known = {"room": "r", "epoch": "e1", "seq": 1, "at": "2026-11-20T00:00:00Z", "actor": "ann", "command_id": "c"}
+    there = Message.of(MessagePosted(**known, message_id="msg_1", text="hi"))
+    gone = Message.of(MessagePosted(**known, message_id="msg_1", deleted=True))
+    assert (there.content, there.deleted, gone.content, gone.deleted) == ("hi", False, "", True)
+
+
+@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize("retry", [False, True])
+def test_only_a_first_try_that_was_not_sent_is_refused_for_certain(again: bool, retry: bool) -> None:
+    command = Join(room=ROOM, actor=ANN, command_id=CommandId("c"), retry=retry)
+    refused = overloaded(command, again=again)
+    expected = (Code.NO_ANSWER, False) if again or retry else (Code.OVERLOADED, True)
+    assert (refused.code, refused.definite, refused.command_id) == (*expected, "c")
+
+
+@pytest.mark.parametrize("verb", ["inspect", "dance"])
+def test_what_is_no_command_for_people_is_unknown_to_the_inbox(verb: str) -> None:
+    unfit = read_delivery("ann", f"room.r.{verb}", b'{"type":"%b","room":"r","command_id":"c"}' % verb.encode())
+    assert isinstance(unfit, Unfit)
+    assert (unfit.code, unfit.park) == (Code.UNKNOWN_COMMAND, ParkReason.MALFORMED)
+
+
+def test_an_invite_rides_on_the_fan_out_to_who_made_it() -> None:
+    headers = FanoutHeaders(
+        FanoutKind.EVENT,
+        ROOM,
+        Epoch("e1"),
+        4,
+        skip=ClientId("g/c"),
+        command_id=CommandId("c"),
+        invite=InviteId("abcdefgh"),
+        at="2026-11-20T00:00:00Z",
+    )
+    accepted = _accepted(headers)
+    assert (accepted.invite, accepted.seq, accepted.message_id) == ("abcdefgh", 4, None)
 
 
 def test_recent_writes_keep_the_newest_and_are_bounded() -> None:
