@@ -38,6 +38,14 @@ GONE: Final = View(Status.OFFLINE)
 THERE: Final = View(Status.ONLINE)
 
 
+class Unsaid(NamedTuple):
+    """A change that is not said yet: how the member was seen before, and why they are gone, where they did not go by
+    themselves."""
+
+    was: View
+    reason: str | None = None
+
+
 @dataclass(slots=True)
 class Attendance:
     """One room.
@@ -45,8 +53,7 @@ class Attendance:
     Attributes:
         here: who has a session, or had one a moment ago, and what they said of themselves.
         leaving: those of them without a session, and until when they may still come back; earliest first.
-        unsaid: how those were seen before whose change is not said yet.
-        reasons: why one of them is gone, where they did not go by themselves.
+        unsaid: whose change is not said yet.
         online: how many are seen to be there.
         anew: nobody knows yet who is here.
         counting: the last signal only said how many.
@@ -56,8 +63,7 @@ class Attendance:
 
     here: dict[UserId, SaidStatus | None] = field(default_factory=dict)
     leaving: dict[UserId, float] = field(default_factory=dict)
-    unsaid: dict[UserId, View] = field(default_factory=dict)
-    reasons: dict[UserId, str] = field(default_factory=dict)
+    unsaid: dict[UserId, Unsaid] = field(default_factory=dict)
     online: int = 0
     anew: bool = False
     counting: bool = False
@@ -99,7 +105,6 @@ class Attendance:
         """The user has no business here any more; nothing is said about them again."""
         self._remove(user)
         self.unsaid.pop(user, None)
-        self.reasons.pop(user, None)
 
     def expire(self, now: float) -> None:
         """Whose time to come back is over is gone."""
@@ -129,18 +134,16 @@ class Attendance:
             return self._count(room)
         anew = self.counting or self.anew
         if anew:
-            self.unsaid, self.anew, self.counting = dict.fromkeys(self.seen(), GONE), False, False
-            self.reasons.clear()
+            self.unsaid, self.anew, self.counting = dict.fromkeys(self.seen(), Unsaid(GONE)), False, False
         changes = tuple(self._take_changes())
         if not changes and not anew:
             return None
         return PresenceSignal(room=room, online_count=self.online, changes=changes, anew=anew)
 
     def _count(self, room: RoomId) -> PresenceSignal | None:
-        news = not self.counting or self.anew or self.online != self.counted
+        news = not self.counting or self.online != self.counted
         self.counting, self.anew, self.counted = True, False, self.online
         self.unsaid.clear()
-        self.reasons.clear()
         return PresenceSignal(room=room, online_count=self.online) if news else None
 
     def _take_changes(self) -> Iterator[PresenceChange]:
@@ -150,8 +153,7 @@ class Attendance:
             left -= CHANGE_BYTES + sum(len(text.encode()) for text in (user, view.mood, view.text))
             if left < 0:
                 return
-            del self.unsaid[user]
-            reason = self.reasons.pop(user, None)
+            reason = self.unsaid.pop(user).reason
             yield PresenceChange(
                 user=user, state=view.state, mood=view.mood or None, text=view.text or None, reason=reason
             )
@@ -171,9 +173,6 @@ class Attendance:
         """A change that leads back to what was said last is none."""
         now = self.view(user)
         self.online += now.is_there - before.is_there
-        said = self.unsaid.pop(user, before)
-        self.reasons.pop(user, None)
-        if now != said:
-            self.unsaid[user] = said
-            if reason is not None:
-                self.reasons[user] = reason
+        was = self.unsaid.pop(user, Unsaid(before)).was
+        if now != was:
+            self.unsaid[user] = Unsaid(was, reason)

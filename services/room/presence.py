@@ -125,7 +125,7 @@ class Presence:
         signal = attendance.signal(room, limit=self._rules.limit) if attendance.quiet_until <= now else None
         if signal is not None:
             attendance.quiet_until = now + 1 / self._rules.per_second
-        if attendance.is_empty() and attendance.quiet_until <= now:
+        if attendance.is_empty():
             del self._rooms[room]
         else:
             self._plan(room, attendance)

@@ -169,6 +169,14 @@ class TestPace:
         assert presence.next_due() == pytest.approx(1.1)
         assert told(presence, 1.11) == ["bob online", "eve online"]
 
+    def test_a_grace_that_ends_just_behind_a_signal_waits_for_the_next_one(self):
+        presence = presence_of("mia")
+        presence.leave(ROOM, "mia", 10.0)
+        presence.come(ROOM, "bob", None)
+        assert told(presence, 14.95) == ["bob online"]
+        assert told(presence, 15.0) == []
+        assert told(presence, 15.06) == ["mia offline"]
+
     def test_rooms_do_not_wait_for_each_other(self):
         presence = presence_of()
         presence.come("r", "mia", None)
@@ -225,6 +233,9 @@ class TestCrowds:
         assert (signal.anew, signal.online_count) == (True, 2)
         assert [summary(change) for change in signal.changes] == ["a dnd", "b online"]
         assert not presence.is_crowded(ROOM)
+        presence.come(ROOM, "d", None)
+        [signal] = presence.signals(2.0)
+        assert (signal.anew, signal.online_count, signal.changes) == (False, 3, ())
         assert not presence.is_crowded("unknown")
 
 
@@ -274,6 +285,7 @@ def test_a_room_that_everybody_left_takes_no_place_but_keeps_its_pace():
     presence.expel(ROOM, "mia")
     presence.come(ROOM, "mia", None)
     assert told(presence, 0.05) == []
+    assert told(presence, 0.1) == ["mia online"]
     presence.expel(ROOM, "mia")
     assert presence.signals(1.0) == []
     assert presence.next_due() is None
