@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from infra.conformance import with_verbs
 from infra.reference import metrics_page, settings_page
 from schemas.contract.asyncapi import asyncapi
 from schemas.contract.catalogue import json_schemas
@@ -18,6 +19,7 @@ from services.gateway.doors.http import openapi
 ROOT: Final = Path(__file__).resolve().parents[1]
 GENERATED: Final = Path("schemas/generated")
 JSON_SCHEMA: Final = GENERATED / "json-schema"
+PROTOCOL: Final = Path("docs/protocol.md")
 
 
 def documents() -> dict[Path, str]:
@@ -27,6 +29,7 @@ def documents() -> dict[Path, str]:
         GENERATED / "openapi.json": _json(openapi()),
         **{JSON_SCHEMA / f"{name}.json": _json(schema) for name, schema in json_schemas().items()},
         Path("docs/errors.md"): error_page(),
+        PROTOCOL: with_verbs((ROOT / PROTOCOL).read_text(encoding="utf-8")),
         Path("docs/settings.md"): settings_page(),
         Path("docs/metrics.md"): metrics_page(),
     }

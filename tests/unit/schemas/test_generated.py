@@ -3,11 +3,15 @@
 import pytest
 
 from infra import generate
-from infra.generate import GENERATED, ROOT, documents, drifted, main, write
+from infra.conformance import BEGIN, END, with_verbs
+from infra.generate import GENERATED, PROTOCOL, ROOT, documents, drifted, main, write
+from schemas.verbs import VERBS
 
 
 @pytest.fixture
 def elsewhere(tmp_path, monkeypatch):
+    (tmp_path / PROTOCOL).parent.mkdir()
+    (tmp_path / PROTOCOL).write_text(f"before\n{BEGIN}\nstale\n{END}\nafter\n", encoding="utf-8")
     monkeypatch.setattr(generate, "ROOT", tmp_path)
     return tmp_path
 
@@ -43,3 +47,17 @@ def test_writing_again_heals_all_of_it(elsewhere):
     assert main([]) == 0
     assert main(["--check"]) == 0
     assert not (elsewhere / GENERATED / "forgotten.json").exists()
+
+
+def test_the_table_of_verbs_replaces_what_stands_between_its_marks_and_nothing_else():
+    page = with_verbs(f"before\n{BEGIN}\nstale\n{END}\nafter\n")
+    assert page.startswith("before\n")
+    assert page.endswith("\nafter\n")
+    assert "stale" not in page
+    assert all(f"| `{verb}` |" in page for verb in VERBS)
+
+
+@pytest.mark.parametrize("page", ["", BEGIN, END, f"{END}{BEGIN}"])
+def test_a_page_without_a_place_for_the_table_is_an_error(page):
+    with pytest.raises(ValueError, match="no place"):
+        with_verbs(page)
