@@ -1,4 +1,8 @@
-"""A queue that is taken away from a living worker: it makes it again and stands in line, without a restart."""
+"""A queue that is taken away from a living worker: it makes it again and stands in line, without a restart.
+
+Not tested is a queue that somebody else declares again in the same moment: RabbitMQ before 4.0 then moves the consumer
+to the new one without a word and loses its deliveries, and nothing a client can look at tells of it.
+"""
 
 import pytest
 
