@@ -20,7 +20,7 @@ from clients.cli.requests import last_messages, my_rooms, perform, sending
 from clients.operator.commands import parked_app, room_app, shards
 from schemas import limits
 from schemas.fields import Text
-from schemas.ids import RoomIdField, UserIdField
+from schemas.ids import InviteIdField, RoomIdField, UserIdField
 
 TOKEN_HOURS: Final = 12.0
 
@@ -68,10 +68,18 @@ def token(
 
 
 @app.command()
-def chat(room: Room, user: User = None, gate: Gate = None, token: Token = None) -> None:
+def chat(
+    room: Room,
+    user: User = None,
+    invite: Annotated[
+        str | None, typer.Option("--invite", help="Join by this invite.", callback=_checked(InviteIdField))
+    ] = None,
+    gate: Gate = None,
+    token: Token = None,
+) -> None:
     """Talk in a room; /help says how."""
     caller = _Caller(user, gate, token)
-    asyncio.run(Chat(room).run(caller.urls, caller.make_token))
+    asyncio.run(Chat(room, invite).run(caller.urls, caller.make_token))
 
 
 @app.command()

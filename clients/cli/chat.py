@@ -5,27 +5,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from time import monotonic
-from typing import Final
+from typing import Final, assert_never
 
 from clients.cli.connection import Link, Trouble, keep_connected, new_command_id
 from clients.cli.conversation import Conversation, Phase
 from clients.cli.failure import Failure
 from clients.cli.lines import notice, problem, status
 from clients.cli.screen import PipeScreen, Screen, TerminalScreen, at_a_terminal
+from clients.cli.slash import Deed, Local, Say, Wrong, help_lines, read_typed
 
 TICK_SECONDS: Final = 0.25
 LEAVE_SECONDS: Final = 15.0
 """How long a person who leaves waits for the answers to what they said."""
 HISTORY_COUNT: Final = 20
-HELP: Final = "/who  /rooms  /history N  /help  /quit; a line that begins with / is said with // before it"
 
 
 class Chat:
     """Ties a `Conversation` to a screen and a row of links. `run` does all of it."""
 
-    def __init__(self, room: str) -> None:
-        self._conversation = Conversation(room, join_id=new_command_id())
+    def __init__(self, room: str, invite: str | None = None) -> None:
+        self._conversation = Conversation(room, join_id=new_command_id(), invite=invite)
         self._changed = asyncio.Event()
         self._takes_more = asyncio.Event()
         self._screen: Screen = PipeScreen()
@@ -134,20 +135,31 @@ class Chat:
 
     def _obey(self, text: str) -> None:
         now = monotonic()
-        match text.split():
-            case ["/who"]:
-                self._conversation.show_members()
-            case ["/rooms"]:
-                self._conversation.ask_rooms(now)
-            case ["/history", *count] if len(count) <= 1 and all(map(str.isdecimal, count)):
-                self._conversation.ask_history(int(count[0]) if count else HISTORY_COUNT, now)
-            case ["/help"]:
-                self._screen.show(notice(HELP))
-            case [word, *_] if word.startswith("/") and not word.startswith("//"):
-                self._screen.show(problem(f"{word} is not known here; there is {HELP}"))
-            case _:
-                said = text.removeprefix("/") if text.startswith("//") else text
+        match read_typed(text, self._conversation.room, datetime.now(UTC)):
+            case Say(said):
                 self._conversation.say(said, new_command_id(), now)
+            case Deed(fields):
+                self._conversation.wish(fields, new_command_id(), now)
+            case Local(name, count):
+                self._obey_here(name, count, now)
+            case Wrong(sentence):
+                self._screen.show(problem(sentence))
+            case other:
+                assert_never(other)
+
+    def _obey_here(self, name: str, count: int | None, now: float) -> None:
+        match name:
+            case "who":
+                self._conversation.show_members()
+            case "rooms":
+                self._conversation.ask_rooms(now)
+            case "history":
+                self._conversation.ask_history(HISTORY_COUNT if count is None else count, now)
+            case "help":
+                for line in help_lines():
+                    self._screen.show(notice(line))
+            case _:
+                raise AssertionError(f"/{name} is in the table and is not obeyed")
 
     def _make_room(self) -> None:
         """A pipe waits while too many messages want their answer."""

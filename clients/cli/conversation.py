@@ -10,17 +10,18 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Final
 
-from clients.cli.lines import Line, line_of, messages_of, notice, problem, room_line, said, status
+from clients.cli.company import Company
+from clients.cli.lines import Line, notice, problem, room_line, said, status
 from clients.cli.pending import Pending
 from clients.cli.questions import Question, Questions, Wish
 from clients.cli.sequence import Sequence
+from clients.cli.telling import line_of, messages_of
 from clients.cli.wire import AnyEvent, EventsPage, Received, UnknownEvent
 from schemas import limits
 from schemas.answers import Accepted, Refused
 from schemas.errors import Code
-from schemas.events import Event, EventBase, MemberBanned, MemberJoined, MemberLeft
+from schemas.events import Event, EventBase, MemberBanned, MemberLeft, MessagePosted
 from schemas.frames import Attached, Detached, Lagged, Reset, Rooms
-from schemas.roles import Status
 from schemas.signals import PresenceSignal, ReceiptSignal, ServiceSignal, TypingSignal
 
 SHOWN_AT_FIRST: Final = 20
@@ -31,6 +32,7 @@ HOLE_TRIES: Final = 5
 AGAIN_SECONDS: Final = 1.0
 """The pause before asking again where the refusal names none."""
 TYPING_EVERY_SECONDS: Final = 3.0
+MARK_EVERY_SECONDS: Final = 2.0
 
 
 class Phase(Enum):
@@ -59,17 +61,22 @@ class Conversation:
     Attributes:
         user: who one is, as the gate says at every `link_made`.
         phase: where it stands.
-        ending: why it is over, as a sentence.
+        ending: why it is over, as a sentence; None where the person wanted it.
+        company: the people of the room.
     """
 
-    def __init__(self, room: str, *, join_id: str) -> None:
+    def __init__(self, room: str, *, join_id: str, invite: str | None = None) -> None:
         self.user = ""
         self.room = room
         self.phase = Phase.AWAY
         self.ending: str | None = None
-        self.members: dict[str, bool] = {}
-        self.member_count = 0
+        self.company = Company()
         self._join_id = join_id
+        self._invite = invite
+        self._leaves = False
+        self._status: dict[str, Any] | None = None  # Any: a JSON object
+        self._marked = 0
+        self._marked_at = float("-inf")
         self._joins = 0
         self._was_in = False
         self._pending = Pending()
@@ -97,7 +104,7 @@ class Conversation:
 
     @property
     def unanswered(self) -> int:
-        """How many messages have no answer yet."""
+        """How many messages and commands have no answer yet."""
         return len(self._pending)
 
     @property
@@ -107,8 +114,9 @@ class Conversation:
 
     @property
     def at_rest(self) -> bool:
-        """Whether everything asked for and said has its answer."""
-        return self.phase is Phase.HERE and not self._pending and self._questions.none
+        """Whether everything asked for and said has its answer, and all that is known to have happened was shown."""
+        behind = self._sequence is not None and self._sequence.missing
+        return self.phase is Phase.HERE and not self._pending and self._questions.none and not behind
 
     def writers(self, now: float) -> list[str]:
         """Who is writing at the moment."""
@@ -140,12 +148,19 @@ class Conversation:
             return
         if len(text.encode()) > limits.TEXT_BYTES:
             self._lines.append(problem(f"not sent: a message has at most {limits.TEXT_BYTES} bytes"))
-        elif self._pending.full:
-            self._lines.append(problem("not sent: too many messages wait for their answer"))
         else:
             self._typing_said_at = float("-inf")
-            self._pending.add(command_id, {"type": "send", "room": self.room, "text": text})
-            self._send_due(now)
+            self.wish({"type": "send", "text": text}, command_id, now)
+
+    def wish(self, fields: dict[str, Any], command_id: str, now: float) -> None:  # Any: a JSON object
+        """Send a command, of this room unless it names another, now or as soon as it can be."""
+        if self._pending.full:
+            self._lines.append(problem("not sent: too many messages wait for their answer"))
+            return
+        if fields["type"] == "set_status":
+            self._status = fields
+        self._pending.add(command_id, {"room": self.room, **fields})
+        self._send_due(now)
 
     def write(self, now: float) -> None:
         """The person is writing: tell the others, but not too often."""
@@ -165,11 +180,7 @@ class Conversation:
 
     def show_members(self) -> None:
         """Show who is a member, those here now first."""
-        here = sorted(user for user, online in self.members.items() if online)
-        away = sorted(user for user, online in self.members.items() if not online)
-        more = self.member_count - len(self.members)
-        parts = [f"here: {', '.join(here) or 'nobody'}", f"away: {', '.join(away)}" if away else ""]
-        self._lines.append(notice("; ".join(filter(None, parts)) + (f"; and {more} more" if more > 0 else "")))
+        self._lines.append(self.company.line())
 
     # Time
 
@@ -181,6 +192,7 @@ class Conversation:
             self._attach(now)
         self._watch_hole(now)
         self._send_due(now)
+        self._mark_read(now)
 
     # Frames
 
@@ -219,7 +231,7 @@ class Conversation:
     # Getting in
 
     def _attach(self, now: float) -> None:
-        frame: dict[str, Any] = {"type": "attach", "room": self.room}  # Any: a JSON object
+        frame: dict[str, Any] = {"type": "attach", "room": self.room, "echo": True}  # Any: a JSON object
         if self._sequence is not None and self._sequence.seq is not None:
             frame["position"] = {"epoch": self._sequence.epoch, "seq": self._sequence.seq}
         self.phase = Phase.ATTACHING
@@ -228,8 +240,10 @@ class Conversation:
     def _join(self, now: float) -> None:
         self.phase = Phase.JOINING
         self._joins += 1
-        again = {"retry": True} if self._joins > 1 else {}
-        self._ask(Wish.JOIN, {"type": "join", "room": self.room, "command_id": self._join_id, **again}, now)
+        more: dict[str, Any] = {"retry": True} if self._joins > 1 else {}  # Any: a JSON object
+        if self._invite is not None:
+            more["invite"] = self._invite
+        self._ask(Wish.JOIN, {"type": "join", "room": self.room, "command_id": self._join_id, **more}, now)
 
     def _on_attached(self, frame: Attached, now: float) -> None:
         self._questions.answered(frame.id)
@@ -241,14 +255,16 @@ class Conversation:
             self._reload(frame.epoch, frame.seq, now)
         else:
             sequence.reach(frame.seq)
+        if self._status is not None:
+            self._ask(Wish.STATUS, {"room": self.room, **self._status}, now)
         self._send_due(now)
 
     def _meet(self, frame: Attached) -> None:
-        if self._shown is None and not self.members:
-            here = sum(member.online for member in frame.members)
-            self._lines.append(notice(f"{frame.title}: {_people(frame.member_count)}, {here} here"))
-        self.member_count = frame.member_count
-        self.members = {member.user: member.online for member in frame.members}
+        first = self._shown is None and not self.company.known
+        self.company.meet(frame)
+        if first:
+            people = f"{_people(frame.member_count)}, {self.company.online_count} here"
+            self._lines.append(notice(f"{frame.title}: {people}"))
 
     def _reload(self, epoch: str, seq: int, now: float) -> None:
         """Begin the numbering anew: ask for the latest, and hold what comes meanwhile."""
@@ -257,13 +273,15 @@ class Conversation:
             return
         self._questions.forget(Wish.OPENING, Wish.HOLE)
         self._hole = None
+        self._marked = 0
         self._sequence = Sequence(epoch, seq)
         self._ask(Wish.OPENING, {"type": "history", "room": self.room, "limit": FIRST_PAGE}, now)
 
     def _on_detached(self, frame: Detached) -> None:
-        self._end(f"you are no longer in {self.room}" + (f" ({frame.code})" if frame.code else ""))
+        code = f" ({frame.code})" if frame.code else ""
+        self._end(None if self._leaves else f"you are no longer in {self.room}{code}")
 
-    def _end(self, sentence: str) -> None:
+    def _end(self, sentence: str | None) -> None:
         self.phase = Phase.OVER
         self.ending = sentence
 
@@ -280,7 +298,7 @@ class Conversation:
 
     def _show(self, entries: list[Entry]) -> None:
         for entry in entries:
-            self._note_members(entry.event)
+            self._note_people(entry)
             if entry.line is not None:
                 self._lines.append(entry.line)
         self._note_shown()
@@ -289,17 +307,13 @@ class Conversation:
         if self._sequence is not None and self._sequence.seq is not None:
             self._shown = (self._sequence.epoch, self._sequence.seq)
 
-    def _note_members(self, event: AnyEvent | None) -> None:
-        match event:
-            case MemberJoined() if event.user not in self.members:
-                self.members[event.user] = False
-                self.member_count += 1
-            case MemberLeft() | MemberBanned():
-                self.member_count -= event.user in self.members
-                self.members.pop(event.user, None)
-                self._typing.pop(event.user, None)
-            case _:
-                self._typing.pop(getattr(event, "actor", ""), None)
+    def _note_people(self, entry: Entry) -> None:
+        event = entry.event
+        self.company.receive_event(event)
+        if isinstance(event, MessagePosted) and event.actor == self.user:
+            self.company.receive_own(event.seq)
+        gone = event.user if isinstance(event, MemberLeft | MemberBanned) else getattr(event, "actor", "")
+        self._typing.pop(gone, None)
 
     def _on_page(self, page: EventsPage, now: float) -> None:
         match self._questions.answered(page.id):
@@ -378,14 +392,22 @@ class Conversation:
         if question is not None and question.wish is Wish.JOIN:
             self._was_in = True
             self._attach(now)
-        elif command is not None and frame.room == self.room:
-            self._place_own(frame, command.fields["text"])
+        elif command is not None:
+            self._on_done(command.fields, frame)
         self._send_due(now)
 
-    def _place_own(self, frame: Accepted, text: str) -> None:
-        if self._sequence is not None and self._sequence.epoch == frame.epoch:
-            entry = Entry(said(frame.at, self.user, text))
-            self._show(self._sequence.put(frame.seq, entry))
+    def _on_done(self, fields: dict[str, Any], frame: Accepted) -> None:  # Any: a JSON object
+        """A message is placed by its answer; what else one did comes as an event (`echo`) at the seq of the answer."""
+        here = frame.room == self.room and self._sequence is not None and self._sequence.epoch == frame.epoch
+        if fields["type"] == "send" and here and self._sequence is not None:
+            words = f"(to #{fields['reply_to']}) {fields['text']}" if "reply_to" in fields else fields["text"]
+            self.company.receive_own(frame.seq)
+            self._show(self._sequence.put(frame.seq, Entry(said(frame.at, frame.seq, self.user, words))))
+        elif here and self._sequence is not None:
+            self._sequence.reach(frame.seq)
+        elif fields["type"] == "join":
+            self._lines.append(notice(f"you are a member of {frame.room}: gatehouse chat --room {frame.room}"))
+        self._leaves = self._leaves or fields["type"] == "leave"
 
     def _on_refusal(self, frame: Refused, now: float) -> None:
         question = self._questions.answered(frame.id)
@@ -406,11 +428,12 @@ class Conversation:
                 self._hole_stays(now)
             case Wish.HISTORY | Wish.ROOMS:
                 self._lines.append(problem(frame.message))
-            case Wish.TYPING:
+            case Wish.TYPING | Wish.MARK | Wish.STATUS:
                 pass
 
     def _not_in(self, wish: Wish, frame: Refused, now: float) -> None:
-        if frame.code is Code.NOT_A_MEMBER and wish is Wish.ATTACH and not self._was_in:
+        outside = frame.code is Code.NOT_A_MEMBER or (frame.code is Code.ROOM_NOT_FOUND and self._invite is not None)
+        if outside and wish is Wish.ATTACH and not self._was_in:
             self._join(now)
         elif frame.code is Code.ALREADY_A_MEMBER:
             self._attach(now)
@@ -424,7 +447,7 @@ class Conversation:
         if frame.retry:
             self._pending.put_off(command_id, now + (frame.retry_after_seconds or AGAIN_SECONDS))
         elif (command := self._pending.settle(command_id)) is not None:
-            self._lines.append(problem(f"not sent: {frame.message}: {command.fields['text']}"))
+            self._lines.append(problem(_not_done(frame.message, command.fields)))
         self._send_due(now)
 
     def _open_without(self, frame: Refused) -> None:
@@ -439,24 +462,27 @@ class Conversation:
             case TypingSignal(room=self.room) if signal.user != self.user:
                 self._typing[signal.user] = now + signal.expires_seconds if signal.active else now
             case PresenceSignal(room=self.room):
-                self._on_presence(signal)
+                self._lines += self.company.receive_presence(signal, self.user)
+            case ReceiptSignal(room=self.room):
+                self._lines += self.company.receive_receipt(signal, self.user)
             case ServiceSignal():
                 words = "is back" if signal.available else "is away for a moment; what you say is kept"
                 self._lines.append(status(f"the service {words}"))
             case _:
                 pass
 
-    def _on_presence(self, signal: PresenceSignal) -> None:
-        online = signal.state is not Status.OFFLINE
-        if signal.user != self.user and self.members.get(signal.user, False) != online:
-            self._lines.append(notice(f"{signal.user} {'is here' if online else 'went away'}"))
-        self.members[signal.user] = online
-
     # Frames out
 
     def _send_due(self, now: float) -> None:
         if self.phase is Phase.HERE and (fields := self._pending.due_to_send(now)) is not None:
             self._ask(Wish.SEND, fields, now)
+
+    def _mark_read(self, now: float) -> None:
+        """What was shown was read; the others may know, but not at once for each."""
+        seq = self._shown[1] if self._shown is not None else 0
+        if self.phase is Phase.HERE and seq > self._marked and now - self._marked_at >= MARK_EVERY_SECONDS:
+            self._marked, self._marked_at = seq, now
+            self._ask(Wish.MARK, {"type": "mark_read", "room": self.room, "seq": seq}, now)
 
     def _ask(self, wish: Wish, fields: dict[str, Any], now: float, count: int = 0) -> None:  # Any: a JSON object
         self._frames.append(self._questions.ask(wish, fields, now, count))
@@ -470,6 +496,12 @@ class Conversation:
 
 def _people(count: int) -> str:
     return "1 member" if count == 1 else f"{count} members"
+
+
+def _not_done(message: str, fields: dict[str, Any]) -> str:  # Any: a JSON object
+    if fields["type"] == "send":
+        return f"not sent: {message}: {fields['text']}"
+    return f"not done ({fields['type'].replace('_', ' ')}): {message}"
 
 
 def _reloaded(page: EventsPage, seen: int, last: int, fresh: int) -> str:

@@ -20,6 +20,11 @@ class Wish(Enum):
     HISTORY = auto()
     ROOMS = auto()
     TYPING = auto()
+    MARK = auto()
+    STATUS = auto()
+
+
+UNAWAITED: Final = frozenset({Wish.TYPING, Wish.MARK, Wish.STATUS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +46,8 @@ class Questions:
 
     @property
     def none(self) -> bool:
-        """Whether every question has its answer."""
-        return not self._open
+        """Whether every question has its answer that anybody waits for."""
+        return all(question.wish in UNAWAITED for question in self._open.values())
 
     def ask(
         self, wish: Wish, fields: dict[str, Any], now: float, count: int = 0

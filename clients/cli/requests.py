@@ -9,7 +9,8 @@ from typing import Any, Final, TypeVar
 
 from clients.cli.connection import Link, Trouble, ask, keep_connected, new_command_id
 from clients.cli.failure import Failure
-from clients.cli.lines import Line, messages_of
+from clients.cli.lines import Line
+from clients.cli.telling import messages_of
 from clients.cli.wire import AnyEvent, EventsPage, Received
 from schemas import limits
 from schemas.answers import Accepted, Refused

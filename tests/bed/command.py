@@ -11,7 +11,7 @@ COMMAND = (sys.executable, "-P", "-m", "clients.cli.app")
 RUN_SECONDS = 45.0
 END_SECONDS = 20.0
 READ_BYTES = 65_536
-SAID = re.compile(r"^\d\d:\d\d (\S+): (.*)$")
+SAID = re.compile(r"^\d\d:\d\d #\d+ (\S+): (.*)$")
 
 
 def command_environment(stack):

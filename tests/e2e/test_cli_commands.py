@@ -26,7 +26,7 @@ async def test_what_is_sent_is_in_the_history(stack):
         assert out == f"accepted as {number + 1} in lobby\n"
     code, out, err = await run_command(stack, "history", "--user", "bob", "--room", "lobby", "--limit", "2")
     assert (code, err) == (0, "")
-    assert [line[5:] for line in out.splitlines()] == [" alice: line 2", " alice: line 3"]
+    assert [line[5:] for line in out.splitlines()] == [" #3 alice: line 2", " #4 alice: line 3"]
 
 
 async def test_rooms_are_ones_own_and_those_open_to_join(stack):
@@ -40,9 +40,9 @@ async def test_a_piped_conversation_ends_when_all_of_it_is_answered(stack):
     code, out, _ = await run_command(stack, "chat", "--user", "alice", "--room", "lobby", typed="one\ntwo\nthree")
     assert code == 0
     assert [line[5:] for line in out.splitlines() if not line.startswith("*")] == [
-        " alice: one",
-        " alice: two",
-        " alice: three",
+        " #2 alice: one",
+        " #3 alice: two",
+        " #4 alice: three",
     ]
 
 
