@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from schemas import limits
 from schemas.answers import Accepted, MemberView
-from schemas.events import Event, MessagePosted
+from schemas.events import Event, InviteCreated, MessagePosted
 from schemas.queries import HoleQuery, PageQuery, RoomView
 from schemas.roles import Visibility
 from schemas.state import AppliedCommand, MemberState
@@ -109,6 +109,7 @@ def answer_of(event: Event) -> Accepted:
         epoch=event.epoch,
         seq=event.seq,
         message_id=event.message_id if isinstance(event, MessagePosted) else None,
+        invite=event.invite if isinstance(event, InviteCreated) else None,
         at=event.at,
     )
 

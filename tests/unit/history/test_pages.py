@@ -128,6 +128,15 @@ def test_i2_an_applied_command_carries_the_answer_it_got():
     assert applied_command(left).answer.message_id is None
 
 
+def test_i2_the_answer_to_an_invite_names_it_again_and_nobody_elses_does():
+    head = {"room": "r", "epoch": "e1", "seq": 2, "at": "2026-11-20T12:00:00Z", "actor": "alice", "command_id": "c"}
+    facts = {"invite": "invite-1", "role": "member"}
+    made = EVENT.validate_python(head | facts | {"event": "invite_created", "expires_at": "2026-11-27T12:00:00Z"})
+    used = EVENT.validate_python(head | facts | {"event": "member_joined", "user": "bob"})
+    assert applied_command(made).answer.invite == "invite-1"
+    assert applied_command(used).answer.invite is None
+
+
 def said(seq, text):
     return EVENT.validate_python(
         {
