@@ -1,17 +1,14 @@
-"""evolve, for every event type; snapshots; and what hypothesis finds when commands come as they please."""
+"""evolve, for every event type; marks; snapshots. What commands make of a room stands in test_decide_sequences."""
 
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from schemas.events import EVENT, EVENTS, Event
+from schemas.events import EVENT, EVENTS, Event, Receipt
 from schemas.roles import Role
-from schemas.state import RoomState
-from services.room.decide import Refusal, Signalled, decide
-from services.room.model import Room, evolve, microseconds
-from tests.unit.room.given import NOW, START, command, created, event, room, room_after
+from schemas.state import InviteState, RoomState
+from services.room.model import TICK, Room, epoch_at, evolve, is_worthless, marked, microseconds
+from tests.unit.room.given import NOW, ROOM, START, created, event, room, room_after
 
 INVITE = {"invite": "invite-1", "role": "member", "expires_at": NOW}
 STORIES: dict[str, list[Event]] = {
@@ -37,7 +34,11 @@ STORIES: dict[str, list[Event]] = {
         event("member_changed", 3, user="rita", muted=True, until=NOW),
         event("member_changed", 4, user="rita", role="member"),
     ],
-    "invite_created": [created(), event("invite_created", 2, max_uses=2, **INVITE)],
+    "invite_created": [
+        created(),
+        event("invite_created", 2, max_uses=2, **INVITE),
+        event("invite_created", 3, **{**INVITE, "invite": "invite-2"}, swept=["invite-1"]),
+    ],
     "invite_revoked": [created(), event("invite_created", 2, **INVITE), event("invite_revoked", 3, invite="invite-1")],
     "message_posted": [created(), event("message_posted", 2, message_id="msg_1", text="hi")],
     "message_edited": [created(), event("message_edited", 2, target=1, text="hi")],
@@ -116,50 +117,57 @@ def test_an_event_that_does_not_follow_is_a_bug(held, wrong):
         evolve(held, wrong)
 
 
-USERS = st.sampled_from(["olga", "adam", "mona", "mia", "rita", "bob", "eve"])
-WISHES = st.one_of(
-    st.builds(lambda actor: command("join", actor), USERS),
-    st.builds(lambda actor, to: command("leave", actor, successor=to), USERS, st.none() | USERS),
-    st.builds(lambda actor, user: command("add", actor, user=user), USERS, USERS),
-    st.builds(lambda actor, user: command("kick", actor, user=user), USERS, USERS),
-    st.builds(lambda actor, to: command("send", actor, text="x", reply_to=to), USERS, st.none() | st.integers(0, 9)),
-    st.builds(lambda actor: command("typing", actor), USERS),
-    st.builds(lambda actor: command("create", actor, title="T"), USERS),
+@pytest.mark.parametrize(
+    ("read", "delivered", "marks"), [(3, 5, (3, 5)), (1, 9, (2, 9)), (9, 1, (9, 4)), (0, 0, (2, 4)), (2, 4, (2, 4))]
 )
-MOMENTS = st.integers(-5_000_000, 5_000_000).map(lambda ticks: NOW + timedelta(microseconds=ticks))
+def test_marks_only_grow(read, delivered, marks):
+    before = marked(room(), receipt("mia", 2, 4))
+    after = marked(before, receipt("mia", read, delivered)).members["mia"]
+    assert (after.read, after.delivered) == marks
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.lists(st.tuples(WISHES, MOMENTS), max_size=40), st.integers(3, 7))
-def test_i3_whatever_is_wished_at_whatever_moment_seqs_have_no_hole_and_moments_grow(wishes, capacity):
-    held, events = None, []
-    for wish, now in [(command("create", "olga", title="T", members=["adam", "mia"], capacity=capacity), NOW), *wishes]:
-        decision = decide(held, wish, now)
-        if not isinstance(decision, Refusal | Signalled):
-            held = evolve(held, decision)
-            events.append(decision)
-    assert held is not None
-    assert [each.seq for each in events] == list(range(1, len(events) + 1))
-    moments = [each.at for each in events]
-    assert moments == sorted(set(moments))
-    ids = [each.message_id for each in events if each.event == "message_posted"]
-    assert ids == sorted(set(ids), key=lambda name: int(name[4:]))
-    assert len(held.members) <= capacity
-    assert (
-        held.owners() or not held.members or not any(each.event == "member_left" for each in events) or rejoined(events)
+def test_a_receipt_of_an_earlier_membership_or_of_a_stranger_says_nothing():
+    held = room_after(created(), event("member_joined", 2, user="bob", role="member"))
+    joined = held.members["bob"].joined_at
+    assert marked(held, receipt("bob", 1, 1, at=joined - TICK)) == held
+    assert marked(held, receipt("eve", 1, 1)) == held
+    assert marked(held, receipt("bob", 1, 1, at=joined)).members["bob"].read == 1
+
+
+def receipt(user, read, delivered, at=NOW):
+    return Receipt(room=ROOM, epoch=epoch_at(START), user=user, read=read, delivered=delivered, at=at)
+
+
+def test_who_comes_back_begins_with_new_marks():
+    read = marked(room(), receipt("mia", 1, 1))
+    gone = evolve(read, event("member_left", 2, user="mia", reason="left"))
+    back = evolve(gone, event("member_joined", 3, user="mia", role="member")).members["mia"]
+    assert (back.read, back.delivered, back.joined_seq) == (0, 0, 3)
+
+
+def test_a_new_invite_takes_the_place_of_those_that_were_swept():
+    held = room_after(
+        created(),
+        event("invite_created", 2, **INVITE),
+        event("invite_created", 3, **{**INVITE, "invite": "invite-2"}),
+        event("invite_created", 4, **{**INVITE, "invite": "invite-3"}, swept=["invite-1", "unknown-1"]),
     )
-    assert room_after(*events) == held
+    assert set(held.invites) == {"invite-2", "invite-3"}
 
 
-def rejoined(events):
-    """Everybody left once: who comes back finds a room without an owner."""
-    members = {first.user for first in events[0].members}
-    for each in events[1:]:
-        members |= {each.user} if each.event == "member_joined" else set()
-        members -= {each.user} if each.event == "member_left" else set()
-        if not members:
-            return True
-    return False
+@pytest.mark.parametrize(
+    ("used", "max_uses", "expires_at", "worthless"),
+    [
+        (0, None, NOW + TICK, False),
+        (0, None, NOW, True),
+        (5, None, NOW + TICK, False),
+        (1, 2, NOW + TICK, False),
+        (2, 2, NOW + TICK, True),
+    ],
+)
+def test_an_invite_is_worth_something_until_it_expires_or_is_used_up(used, max_uses, expires_at, worthless):
+    invite = InviteState(invite="invite-1", role=Role.MEMBER, expires_at=expires_at, max_uses=max_uses, uses=used)
+    assert is_worthless(invite, NOW) == worthless
 
 
 def test_microseconds_are_exact_far_from_the_float_range():
