@@ -10,7 +10,7 @@ from pydantic_core import from_json
 
 from schemas import limits, routes
 from schemas.answers import Accepted, AttachAnswer, Refused
-from schemas.commands import Attach, Command, Detach, Position
+from schemas.commands import Attach, Command, Detach, Position, SaidStatus, SetStatus
 from schemas.commands import Session as SessionOfRoom
 from schemas.errors import Code
 from schemas.events import EVENT, Event, MemberBanned, MemberLeft
@@ -45,6 +45,7 @@ class Client:
         self.user = user
         self.gate, _, own = client.partition("/")
         self.name = f"{own.replace('-', '.', 1)}@{self.gate}"
+        self.sessions: dict[RoomId, Session] = {}
         self.tops: dict[str, int] = {}
         self._world = world
 
@@ -55,7 +56,14 @@ class Client:
 
     def forget(self, session: Session) -> None:
         """A session is over."""
-        self.tops.pop(session.room, None)
+        if self.sessions.get(session.room) is session:
+            del self.sessions[session.room]
+            self.tops.pop(session.room, None)
+
+    def remember_status(self, said: SetStatus) -> None:
+        """The room took what the user said of themselves."""
+        if said.room in self.sessions:
+            self.sessions[said.room].status = SaidStatus(state=said.state, mood=said.mood, text=said.text)
 
     def _check(self, frame: dict[str, Any]) -> None:
         room, seq = frame.get("room", ""), frame.get("seq")
@@ -98,7 +106,11 @@ class Gate:
 
     def attach(self, client: Client, room: str, position: Position | None, *, echo: bool) -> None:
         """A client wants a room."""
-        self.hub.attach(Session(RoomId(room), client.client, client.user, client, None, position, echo))
+        before = client.sessions.get(RoomId(room))
+        session = Session(RoomId(room), client.client, client.user, client, None, position, echo)
+        session.status = before.status if before else None
+        client.sessions[session.room] = session
+        self.hub.attach(session)
         self.carry_out()
 
     def detach(self, client: Client, room: str) -> None:
@@ -129,7 +141,9 @@ class Gate:
             self.hub.receive_refusal(ask.room, ask.command_id, answer)
             self.carry_out()
         elif name in self._pending:
-            client, _ = self._pending.pop(name)
+            client, command = self._pending.pop(name)
+            if isinstance(command, SetStatus) and isinstance(answer, Accepted):
+                client.remember_status(command)
             self._tell(client, answer)
 
     def receive(self, fan_out: FanOut) -> None:
@@ -237,7 +251,13 @@ class Gate:
         self._publish(command, name)
 
     def _session_of(self, session: Session) -> SessionOfRoom:
-        return SessionOfRoom(client=session.client, user=session.user, position=session.position)
+        return SessionOfRoom(
+            client=session.client,
+            user=session.user,
+            position=session.position,
+            attach_ref=session.attach_ref,
+            status=session.status,
+        )
 
     def _fetch(
         self, room: RoomId, epoch: str, after: int, through: int, answered: Callable[[list[Numbered] | None], None]
@@ -281,7 +301,7 @@ class Gate:
     def _tell_detached(self, session: Session) -> None:
         self._world.say(f"{self.name} tells {session.room} that {_own_name(session)} is gone")
         command_id = CommandId(f"{self.name}-{self._new_name()}")
-        sessions = (self._session_of(session).model_copy(update={"position": None}),)
+        sessions = (SessionOfRoom(client=session.client, user=session.user, attach_ref=session.attach_ref),)
         self._publish(
             Detach(room=session.room, actor=UserId(self.name), command_id=command_id, sessions=sessions), None
         )

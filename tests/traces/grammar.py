@@ -9,10 +9,12 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from schemas.commands import COMMANDS
+from schemas.ids import UserId, direct_room_id
 from tests.traces.script import BadStep
 from tests.traces.words import moment_from
 
 SAYING: Final = re.compile(r"(?P<user>[^\s@.>]+)(\.(?P<device>\w+))?(@(?P<gate>\w+))?> (?P<said>.+)")
+DIRECT: Final = re.compile(r"direct\((?P<one>\w+),(?P<other>\w+)\)")
 POSITIONAL: Final = {
     "create": ("visibility", "title"),
     "add": ("user",),
@@ -35,6 +37,8 @@ POSITIONAL: Final = {
 }
 """The words behind the room, in order; all other fields are named."""
 READS: Final = ("page", "rooms", "members", "search")
+EVERYWHERE: Final = frozenset({"rooms", "search"})
+"""Verbs without a room behind them."""
 NUMBERS: Final = frozenset({"seq", "reply_to", "capacity", "max_uses", "retention_days", "after", "before", "limit"})
 LISTS: Final = frozenset({"mentions", "members"})
 MOMENTS: Final = frozenset({"until", "expires_at"})
@@ -70,8 +74,14 @@ def read_saying(text: str, now: datetime) -> Saying | None:
     return Saying(match["user"], match["device"], match["gate"], verb, fields)
 
 
+def room_from(text: str) -> str:
+    """A room's id; `direct(ann,bob)` is that of the two."""
+    match = DIRECT.fullmatch(text)
+    return direct_room_id(UserId(match["one"]), UserId(match["other"])) if match else text
+
+
 def _fields(verb: str, words: list[str], now: datetime) -> dict[str, Any]:
-    names = ["room", *POSITIONAL.get(verb, ())] if verb != "rooms" else []
+    names = list(POSITIONAL.get(verb, ())) if verb in EVERYWHERE else ["room", *POSITIONAL.get(verb, ())]
     fields: dict[str, Any] = {}
     for word in words:
         name, equals, value = word.partition("=")
@@ -88,6 +98,8 @@ def _fields(verb: str, words: list[str], now: datetime) -> dict[str, Any]:
 
 
 def _value(name: str, text: str, now: datetime) -> Any:
+    if name == "room":
+        return room_from(text)
     if name in NUMBERS:
         return int(text)
     if name in LISTS:

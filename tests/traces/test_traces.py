@@ -11,7 +11,21 @@ from tests.traces.world import World
 
 HERE = Path(__file__).parent
 TRACES = sorted(HERE.glob("*.txt"))
-STORIES = {"join", "handover", "fence", "retry", "gap", "reset"}
+STORIES = {
+    "join",
+    "direct",
+    "invite",
+    "ban",
+    "roles",
+    "messages",
+    "receipts",
+    "presence",
+    "handover",
+    "fence",
+    "retry",
+    "gap",
+    "reset",
+}
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from services.room.effects import FanOut, Reply
 from services.room.line import Ack
 from tests.traces.broker import CommandQueue, Delivery, UnderWay
 from tests.traces.gate import Gate
-from tests.traces.grammar import READS, Saying, read_saying
+from tests.traces.grammar import DIRECT, READS, Saying, read_saying, room_from
 from tests.traces.history import History
 from tests.traces.script import BadStep
 from tests.traces.words import START, Words, clock, duration_from, plural
@@ -46,6 +46,7 @@ class World:
         self._said: list[str] = []
         self._answers: dict[tuple[str, str, str], Accepted] = {}
         self._deceived: object = None
+        self._directs: dict[str, str] = {}
         self._commands = 0
         self._invites = 0
 
@@ -61,6 +62,7 @@ class World:
             BadStep: it means nothing here.
         """
         self._said = []
+        self._directs |= {room_from(match[0]): match[0] for match in DIRECT.finditer(step)}
         try:
             saying = read_saying(step, self.now)
             if saying is not None:
@@ -76,6 +78,8 @@ class World:
 
     def say(self, line: str) -> None:
         """One line of output."""
+        for room, name in self._directs.items():
+            line = line.replace(room, name)
         self._said.append(line)
 
     def token(self) -> InviteId:
@@ -108,15 +112,8 @@ class World:
     def check_answer(self, actor: str, answer: Accepted) -> None:
         """The same command always gets the same answer (I2)."""
         first = self._answers.setdefault((actor, answer.room, answer.command_id), answer)
-        if (first.epoch, first.seq, first.at, first.message_id) != (
-            answer.epoch,
-            answer.seq,
-            answer.at,
-            answer.message_id,
-        ):
-            self.say(
-                f"!! the first answer to {answer.command_id} was {self.words.accepted(first)} of {clock(first.at)}"
-            )
+        if first.model_copy(update={"id": None}) != answer.model_copy(update={"id": None}):
+            self.say(f"!! the first answer to {answer.command_id} was {self.words.accepted(first)}, {clock(first.at)}")
 
     def _fan_out(self, effect: FanOut) -> str:
         headers = effect.headers
@@ -330,7 +327,7 @@ class World:
 
     def show(self, room: str) -> None:
         """What history has folded of a room."""
-        state = self.history.state(room)
+        state = self.history.state(room_from(room))
         for line in self.words.state(state) if state else [f"there is no {room}"]:
             self.say(line)
 

@@ -29,8 +29,8 @@ from tests.traces.script import BadStep
 if TYPE_CHECKING:
     from tests.traces.world import World
 
-PRESENCE = PresenceRules(grace_seconds=5, per_second=10, limit=3)
-"""As by default, but three are a crowd."""
+PRESENCE = PresenceRules(grace_seconds=5, per_second=10, limit=4)
+"""As by default, but more than four are a crowd."""
 HEARD_SECONDS = 7.5
 ANSWER_SECONDS = 10.0
 ROSTER_SECONDS = 10.0
