@@ -1,11 +1,12 @@
 """One RabbitMQ for the test session, as a process or as a container behind the same few verbs."""
 
 import secrets
+import subprocess
 
 import httpx
 
 from infra.deadline import wait_until
-from infra.local.broker import FRESH_COUNTERS, BrokerNode, BrokerPorts
+from infra.local.broker import FRESH_COUNTERS, BrokerNode, BrokerPorts, server_program
 from infra.local.handshake import broker_answers
 from infra.process import is_alive, kill_process, last_lines, stop_process
 from tests.bed.containers import Container
@@ -34,6 +35,14 @@ class Broker:
     def restart(self):
         self.stop()
         self.start()
+
+    def alarm(self):
+        """Pretend that memory is short: whoever publishes is blocked, until `calm` or the next start."""
+        self.control("set_vm_memory_high_watermark", "0.0000001")
+
+    def calm(self):
+        """Memory is enough again."""
+        self.control("set_vm_memory_high_watermark", "0.6")
 
     def _ready(self):
         return broker_answers(self.url) and _management_answers(self.management_url)
@@ -69,6 +78,11 @@ class LocalBroker(Broker):
     def log_tail(self):
         return last_lines(self._node.log, 40)
 
+    def control(self, *words):
+        """Run `rabbitmqctl`."""
+        program = server_program(self._node.log.parent).with_name("rabbitmqctl")
+        subprocess.run([program, *words], env=self._node._environment(), check=True, timeout=60, capture_output=True)
+
     def _launch(self):
         self._process = self._node.start()
 
@@ -101,6 +115,10 @@ class ContainerBroker(Broker):
 
     def log_tail(self):
         return self._container.log_tail()
+
+    def control(self, *words):
+        """Run `rabbitmqctl`."""
+        self._container.execute("rabbitmqctl", *words)
 
     def _launch(self):
         self._container.start()

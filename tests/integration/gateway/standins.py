@@ -10,11 +10,24 @@ from pamqp import commands
 
 from schemas import routes
 from schemas.answers import Accepted, AttachAnswer, MemberView, Refused, SessionRefused
-from schemas.commands import COMMAND, Attach, Command, Create, Detach, Join, Leave, Send
+from schemas.commands import (
+    COMMAND,
+    EVENTLESS_VERBS,
+    Attach,
+    Ban,
+    Command,
+    Create,
+    Detach,
+    Invite,
+    Join,
+    Kick,
+    Leave,
+    Send,
+)
 from schemas.errors import Code
-from schemas.events import Event, MemberLeft, MessagePosted
+from schemas.events import Event, InviteCreated, MemberBanned, MemberLeft, MessagePosted
 from schemas.fanout import FanoutHeaders, FanoutKind
-from schemas.ids import ClientId, Epoch, GateId, MessageId, RoomId, UserId
+from schemas.ids import ClientId, Epoch, GateId, InviteId, MessageId, RoomId, UserId
 from schemas.queries import (
     BARRIER,
     QUERY,
@@ -31,6 +44,8 @@ from schemas.queries import (
     RoomsAnswer,
     RoomsQuery,
     RoomView,
+    SearchAnswer,
+    SearchQuery,
 )
 from schemas.roles import LeaveReason, Role, Visibility
 from services.runtime.broker import connect, declare_topology, open_channel, properties_of
@@ -47,6 +62,7 @@ class RoomStandIn:
         self.epochs: dict[RoomId, str] = {}
         self.events: dict[RoomId, list[Event]] = {}
         self.sessions: dict[RoomId, dict[ClientId, UserId]] = {}
+        self.refs: dict[ClientId, int] = {}
         self.gates: set[GateId] = set()
         self.commands: list[Command] = []
         self.queries: list[Any] = []
@@ -103,6 +119,7 @@ class RoomStandIn:
                 skip=skip,
                 command_id=event.command_id if skip else None,
                 message_id=getattr(event, "message_id", None) if skip else None,
+                invite=event.invite if skip and isinstance(event, InviteCreated) else None,
                 at=event.at.isoformat() if skip else None,
                 expel=UserId(expel) if expel else None,
             ),
@@ -130,7 +147,10 @@ class RoomStandIn:
                 await self._attach(command, delivery)
             case Detach():
                 for session in command.sessions:
-                    self.sessions[command.room].pop(session.client, None)
+                    if session.attach_ref >= self.refs.get(session.client, 0):
+                        self.sessions[command.room].pop(session.client, None)
+            case _ if command.type in EVENTLESS_VERBS and self._refusal(command) is None:
+                await self._reply(delivery, self._accepted(command))
             case _:
                 await self._decide(command, delivery)
 
@@ -144,6 +164,7 @@ class RoomStandIn:
         for one in command.sessions:
             if one not in refused:
                 self.sessions[command.room][one.client] = one.user
+                self.refs[one.client] = one.attach_ref
         answer = AttachAnswer(
             command_id=command.command_id,
             room=command.room,
@@ -168,20 +189,24 @@ class RoomStandIn:
             await self._reply(delivery, known)
             return
         event = self._event(command)
-        accepted = Accepted(
-            command_id=command.command_id,
-            room=command.room,
-            epoch=event.epoch,
-            seq=event.seq,
-            message_id=getattr(event, "message_id", None),
-            at=event.at,
-        )
+        accepted = self._accepted(command, event)
         self.decided[command.actor, command.command_id] = accepted
         rides = command.client is not None and command.client in self.sessions[command.room]
-        expel = command.actor if isinstance(command, Leave) else None
-        await self.fan_out(event, skip=command.client if rides else None, expel=expel)
+        gone = event.user if isinstance(event, MemberLeft | MemberBanned) else None
+        await self.fan_out(event, skip=command.client if rides else None, expel=gone)
         if not rides:
             await self._reply(delivery, accepted)
+
+    def _accepted(self, command: Command, event: Event | None = None) -> Accepted:
+        return Accepted(
+            command_id=command.command_id,
+            room=command.room,
+            epoch=Epoch(self.epochs[command.room]),
+            seq=len(self.events[command.room]) if event is None else event.seq,
+            message_id=getattr(event, "message_id", None),
+            invite=event.invite if isinstance(event, InviteCreated) else None,
+            at=NOW,
+        )
 
     def _refusal(self, command: Command) -> Code | None:
         if command.type in self.refuse:
@@ -197,21 +222,32 @@ class RoomStandIn:
     def _event(self, command: Command) -> Event:
         if command.type == "create":
             self.open(command.room, command.actor)
-        if isinstance(command, Leave):
-            self.members[command.room].discard(command.actor)
-            left = MemberLeft(
-                **self._next(command.room, command.actor, command.command_id),
-                user=command.actor,
-                reason=LeaveReason.LEFT,
-            )
-            self.events[command.room].append(left)
-            return left
+        made = self._made(command)
+        if made is not None:
+            self.events[command.room].append(made)
+            return made
         if isinstance(command, Join):
             self.members[command.room].add(command.actor)
         if isinstance(command, Create):
             self.members[command.room].update(command.members)
         text = command.text if isinstance(command, Send) else command.type
         return self.append(command.room, command.actor, text, command.command_id)
+
+    def _made(self, command: Command) -> Event | None:
+        known = self._next(command.room, command.actor, command.command_id)
+        match command:
+            case Leave(actor=user):
+                made: Event = MemberLeft(**known, user=user, reason=LeaveReason.LEFT)
+            case Kick(user=user):
+                made = MemberLeft(**known, user=user, reason=LeaveReason.KICKED)
+            case Ban(user=user):
+                made = MemberBanned(**known, user=user)
+            case Invite():
+                return InviteCreated(**known, invite=InviteId("an-invite"), role=command.role, expires_at=NOW)
+            case _:
+                return None
+        self.members[command.room].discard(user)
+        return made
 
     def _next(self, room: RoomId, actor: str, command_id: str | None) -> dict[str, Any]:
         seq = len(self.events[room]) + 1
@@ -259,6 +295,11 @@ class RoomStandIn:
                     if not mine or query.actor in members
                 ]
                 return RoomsAnswer(rooms=tuple(views[query.offset :][: query.limit]), total=len(views))
+            case SearchQuery(query=words):
+                found = [
+                    event for events in self.events.values() for event in events if words in event.to_json().decode()
+                ]
+                return SearchAnswer(events=tuple(found))
             case _:
                 return Refused.of(Code.UNKNOWN_COMMAND)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.commands import Send
+from schemas.commands import SaidStatus, Send
 from schemas.errors import Code
+from schemas.ids import direct_room_id
 from tests.bed.waiting import eventually
 
 pytestmark = pytest.mark.broker
@@ -53,6 +54,55 @@ async def test_a_create_without_a_room_gets_one_and_a_repeat_the_same(bench):
     again = await ann.ask(type="create", id=2, command_id="make", title="Mine")
     other = await ann.ask(type="create", id=3, title="Mine")
     assert first["room"] == again["room"] != other["room"]
+
+
+async def test_a_direct_room_is_found_by_either_of_its_two_members(bench):
+    ann, bob = await bench.client("ann"), await bench.client("bob")
+    first = await ann.ask(type="create", id=1, title="Us", visibility="direct", members=["bob"])
+    assert (first["type"], first["room"]) == ("accepted", direct_room_id("ann", "bob"))
+    await bob.ask(type="create", id=2, title="Us", visibility="direct", members=["ann"])
+    assert [command.room for command in bench.room.commands] == [first["room"]] * 2
+
+
+@pytest.mark.parametrize("attached", [False, True], ids=["by reply", "on the fan-out"])
+async def test_who_makes_an_invite_is_told_its_id(bench, attached):
+    room = bench.room.open("r", "ann", "bob")
+    bob = await bench.attached("bob", room)
+    ann = await (bench.attached("ann", room) if attached else bench.client("ann"))
+    accepted = await ann.ask(type="invite", id=1, room=room)
+    assert (accepted["type"], accepted["invite"], accepted["seq"]) == ("accepted", "an-invite", 1)
+    assert (await bob.receive())["event"] == "invite_created"
+
+
+async def test_a_status_survives_the_rooms_writer(bench):
+    room = bench.room.open("r", "ann")
+    ann = await bench.attached("ann", room)
+    said = await ann.ask(type="set_status", id=1, room=room, state="dnd", mood="deep work", text="until noon")
+    assert said["type"] == "accepted"
+    bench.gate.hub.reattach()
+    bench.gate.carry_out()
+
+    def told():
+        [session] = bench.room.commands[-1].sessions
+        return session.status == SaidStatus(state="dnd", mood="deep work", text="until noon")
+
+    await eventually(lambda: bench.room.commands[-1].type == "attach" and told(), 20)
+
+
+@pytest.mark.parametrize("verb", ["kick", "ban"])
+async def test_whoever_is_put_out_is_detached_with_its_event_and_hears_nothing_more(bench, verb):
+    room = bench.room.open("r", "ann", "bob")
+    ann, bob = await bench.attached("ann", room), await bench.attached("bob", room)
+    again = await bench.attached("bob", room)
+    assert (await ann.ask(type=verb, id=1, room=room, user="bob"))["type"] == "accepted"
+    for socket in (bob, again):
+        event, detached = await socket.take(2)
+        assert event["event"] in ("member_left", "member_banned")
+        assert (detached["type"], detached["code"]) == ("detached", "not_a_member")
+    await bench.room.post(room, "ann", "among us")
+    await ann.receive()
+    for socket in (bob, again):
+        await socket.nothing_more()
 
 
 async def test_without_an_answer_a_command_is_refused_as_indefinite(start_bench):
@@ -113,7 +163,9 @@ async def test_history_rooms_members_and_search_are_answered(bench):
     for number, directory in ((3, False), (4, True)):
         rooms = await ann.ask(type="rooms", id=number, directory=directory)
         assert (rooms["type"], rooms["id"], rooms["total"]) == ("rooms", number, 1)
-    assert (await ann.ask(type="search", id=5, query="x"))["code"] == "unknown_command"
+    found = await ann.ask(type="search", id=5, query="old 2", room=room, limit=7)
+    assert (found["type"], found["id"], [event["seq"] for event in found["events"]]) == ("found", 5, [2])
+    assert (bench.room.queries[-1].room, bench.room.queries[-1].limit) == (room, 7)
     assert [query.type for query in bench.room.queries] == ["page", "members", "my_rooms", "rooms", "search"]
     assert {query.actor for query in bench.room.queries} == {"ann"}
 

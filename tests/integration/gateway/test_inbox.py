@@ -111,6 +111,12 @@ REFUSED = {
     "another verb in the key": ({"key": "room.r.join"}, SEND, "bad_route", "misrouted"),
     "a room with a dot": ({"key": "room.a.b.send"}, SEND | {"room": "a.b"}, "bad_route", "misrouted"),
     "an unknown verb": ({"key": "room.r.dance"}, SEND | {"type": "dance"}, "unknown_command", "malformed"),
+    "an operator's verb": (
+        {"key": "room.r.inspect"},
+        {"type": "inspect", "room": "r", "command_id": "c"},
+        "unknown_command",
+        "malformed",
+    ),
     "a missing command_id": ({}, {"type": "send", "room": "r", "text": "x"}, "bad_field", "malformed"),
     "an extra field": ({}, SEND | {"colour": 1}, "bad_field", "malformed"),
     "a client": ({}, SEND | {"client": "g/c"}, "bad_field", "malformed"),

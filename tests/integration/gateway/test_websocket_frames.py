@@ -19,6 +19,8 @@ BAD_FRAMES = {
     "no object": ("[1]", "bad_frame", None),
     "no type": ('{"id": 1}', "bad_frame", 1),
     "an unknown type": ('{"id": 1, "type": "dance"}', "bad_frame", 1),
+    "an operator's verb": ('{"id": 1, "type": "inspect", "room": "r"}', "unknown_command", 1),
+    "a type that is a list": ('{"id": 1, "type": ["inspect"]}', "bad_frame", 1),
     "a type that is no text": ('{"id": 1, "type": 7}', "bad_frame", 1),
     "a number that is none": ('{"id": 1, "type": "send", "metadata": {"x": NaN}}', "bad_frame", None),
     "an id that is none": ('{"id": {}, "type": "ping"}', "bad_field", None),
