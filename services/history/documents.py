@@ -11,17 +11,25 @@ import json
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from schemas.events import EVENT
+from schemas.events import EVENT, MessagePosted
 from schemas.ids import InviteId, RoomId, UserId
 from schemas.roles import Visibility
 from schemas.state import BanState, MemberState
-from services.history.fold import InviteRecord, RoomRecord, Standing
+from services.history.fold import InviteRecord, Put, RoomRecord, Standing
 from services.history.intake import Kept
+from services.history.messages import MessageRecord, ReactionRecord
+from services.history.words import words_of
 
 Document = dict[str, Any]  # Any: BSON
 
-_BESIDE_EVENT: Final = frozenset({"_id", "fence", "members_after", "messages_after", "applied"})
-_BESIDE_ROOM: Final = frozenset({"_id", "listed", "activity"})
+EMPTYING: Final[Document] = {
+    "$set": {"deleted": 1},
+    "$unset": dict.fromkeys(("text", "metadata", "mentions", "edited_seq", "reactions", "words"), ""),
+}
+"""What makes a message empty. Every other change of a message asks for `deleted` 0: nothing fills it again."""
+
+_BESIDE_EVENT: Final = frozenset({"_id", "fence", "members_after", "messages_after", "applied", "amended", "words"})
+_BESIDE_ROOM: Final = frozenset({"_id", "listed", "activity", "emptied_through"})
 
 
 class Write(NamedTuple):
@@ -55,6 +63,8 @@ def event_document(kept: Kept) -> Document:
     fields = kept.event.to_dict()
     del fields["type"]
     _metadata_to_text(fields)
+    if isinstance(kept.event, MessagePosted):
+        fields |= message_fields(kept.event.seq, kept.event.text)
     command_id = kept.event.command_id
     applied = f"{command_id}\n{kept.event.seq}" if kept.reused else command_id
     counts = {"members_after": kept.members, "messages_after": kept.messages}
@@ -65,9 +75,50 @@ def read_event(document: Document) -> Kept:
     """The inverse of `event_document`."""
     fields = {name: value for name, value in document.items() if name not in _BESIDE_EVENT}
     _metadata_from_text(fields)
+    if "deleted" in fields:
+        fields["deleted"] = True if fields["deleted"] else None
+        fields["reactions"] = fields.get("reactions") or None
     event = EVENT.validate_python(fields)
     reused = document["applied"] != event.command_id
     return Kept(event, document["fence"], document["members_after"], document["messages_after"], reused)
+
+
+def message_fields(seq: int, text: str | None) -> Document:
+    """What stands beside a message in its event's document: as of which seq it is so, and the words it is found by."""
+    return {"amended": seq, "deleted": 0, "words": words_of(text or "")}
+
+
+def write_message(record: MessageRecord) -> Write:
+    """All that later events change of a message, in its own event's document. Not to be upserted."""
+    message = record.message
+    older = where(room=message.room, epoch=message.epoch, seq=message.seq) | {"amended": {"$lt": record.seq}}
+    if message.deleted:
+        return Write(older, EMPTYING | {"$set": EMPTYING["$set"] | {"amended": record.seq}})
+    fields = message.model_dump(mode="json", include={"text", "edited_seq", "reactions"}, exclude_none=True)
+    fields |= {"reactions": fields.get("reactions", [])} | message_fields(record.seq, message.text)
+    return Write(older | where(deleted=0), {"$set": fields})
+
+
+def read_message(document: Document) -> MessageRecord | None:
+    """The message in an event's document, if it is one's."""
+    event = read_event(document).event
+    return MessageRecord(seq=document["amended"], message=event) if isinstance(event, MessagePosted) else None
+
+
+def reaction_key(room: RoomId, put: Put) -> str:
+    """The `_id` of a user's reactions to a message."""
+    return f"{room}/{put.target}/{put.user}"
+
+
+def write_reaction(record: ReactionRecord) -> Write:
+    """All of what a user has put to a message."""
+    key = reaction_key(record.room, Put(record.target, record.user))
+    return _newer(key, record.seq, record.model_dump(mode="json"))
+
+
+def read_reaction(document: Document) -> ReactionRecord:
+    """What a user has put to a message, as it is kept."""
+    return ReactionRecord.model_validate({name: document[name] for name in ReactionRecord.model_fields})
 
 
 def _metadata_to_text(fields: Document) -> None:
@@ -90,9 +141,12 @@ def write_room(room: RoomRecord) -> Write:
 
 
 def read_room(document: Document) -> RoomRecord:
-    """A room's record as it is kept."""
+    """A room's record as it is kept. A preview of a message that has been emptied meanwhile may have come back with a
+    write that was under way; it is not shown, and the keeper empties it again."""
     fields = {name: value for name, value in document.items() if name not in _BESIDE_ROOM}
     _metadata_from_text(fields)
+    if fields["last_message_seq"] <= document.get("emptied_through", 0):
+        fields["preview"] = ""
     return RoomRecord.model_validate(fields)
 
 

@@ -1,14 +1,16 @@
 """What each event and record changes in the stored projection. Pure: nothing here waits, logs, or reads a clock.
 
-The projection of a room is three kinds of record: the room itself, one standing per user who ever mattered to it, one
-entry per invite. Each is the whole truth about its subject as of its own `seq`, so a store keeps the newer of two and
-is right whoever wrote them, however often. A standing stays behind as a tombstone when its user goes.
+The projection of a room is five kinds of record: the room itself, one standing per user who ever mattered to it, one
+entry per invite, its messages, and what each user has put to each. Each is the whole truth about its subject as of its
+own `seq`, so a store keeps the newer of two and is right whoever wrote them, however often. A standing stays behind as
+a tombstone when its user goes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, assert_never
+from typing import Any, Final, NamedTuple, TypeVar, assert_never
 
 from schemas.events import (
     Event,
@@ -34,8 +36,11 @@ from schemas.ids import EpochField, InviteId, InviteIdField, RoomIdField, Seq, U
 from schemas.model import Model
 from schemas.roles import Role, Visibility
 from schemas.state import BanState, InviteState, MemberState, RoomState
+from services.history.messages import MessageRecord, ReactionRecord, edited, emptied, reacted
 
 PREVIEW_CHARACTERS: Final = 120
+
+Key = TypeVar("Key")
 
 
 class RoomRecord(Model):
@@ -78,6 +83,16 @@ class InviteRecord(Model):
     state: InviteState | None = None
 
 
+class Put(NamedTuple):
+    """Whose reactions to which message."""
+
+    target: int
+    user: UserId
+
+
+Record = TypeVar("Record", Standing, InviteRecord, MessageRecord, ReactionRecord)
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """The records one event leaves behind."""
@@ -85,25 +100,28 @@ class Change:
     room: RoomRecord
     standings: tuple[Standing, ...] = ()
     invites: tuple[InviteRecord, ...] = ()
+    messages: tuple[MessageRecord, ...] = ()
+    reactions: tuple[ReactionRecord, ...] = ()
 
 
 @dataclass(slots=True)
 class Projection:
-    """A room's records, or as many of them as an event touches."""
+    """A room's records, or as many of them as an event touches. Messages are found by where they stand, reactions by
+    that and their user."""
 
     room: RoomRecord | None = None
     standings: dict[UserId, Standing] = field(default_factory=dict)
     invites: dict[InviteId, InviteRecord] = field(default_factory=dict)
+    messages: dict[int, MessageRecord] = field(default_factory=dict)
+    reactions: dict[Put, ReactionRecord] = field(default_factory=dict)
 
     def apply(self, change: Change) -> None:
         """Take over what is newer than what is here."""
         self.room = change.room
-        for standing in change.standings:
-            if standing.seq > _seq_of(self.standings.get(standing.user)):
-                self.standings[standing.user] = standing
-        for invite in change.invites:
-            if invite.seq > _seq_of(self.invites.get(invite.invite)):
-                self.invites[invite.invite] = invite
+        _take_newer(self.standings, {each.user: each for each in change.standings})
+        _take_newer(self.invites, {each.invite: each for each in change.invites})
+        _take_newer(self.messages, {each.place: each for each in change.messages})
+        _take_newer(self.reactions, {Put(each.target, each.user): each for each in change.reactions})
 
     def mark(self, receipt: Receipt) -> None:
         """Raise a member's marks; for anyone else a receipt says nothing."""
@@ -128,12 +146,32 @@ def touched_users(entry: Event | Receipt) -> frozenset[UserId]:
 def touched_invites(entry: Event | Receipt) -> frozenset[InviteId]:
     """Which invites an entry reads or changes."""
     match entry:
-        case InviteCreated() | InviteRevoked():
+        case InviteCreated():
+            return frozenset({entry.invite, *entry.swept})
+        case InviteRevoked():
             return frozenset({entry.invite})
         case MemberJoined(invite=invite) if invite is not None:
             return frozenset({invite})
         case _:
             return frozenset()
+
+
+def touched_message(entry: Event | Receipt) -> int | None:
+    """Where the message stands that an entry is about."""
+    match entry:
+        case MessageEdited() | MessageDeleted() | ReactionAdded() | ReactionRemoved():
+            return entry.target
+        case _:
+            return None
+
+
+def touched_reactions(entry: Event | Receipt) -> Put | None:
+    """Whose reactions to which message an entry changes."""
+    match entry:
+        case ReactionAdded() | ReactionRemoved():
+            return Put(entry.target, entry.actor)
+        case _:
+            return None
 
 
 def change_of(event: Event, before: Projection) -> Change:
@@ -188,18 +226,18 @@ def _continued(event: Event, room: RoomRecord, before: Projection) -> Change:  #
         case MemberChanged():
             return _with_standings(event, room, before, (_member_changed(event, before),))
         case InviteCreated():
-            return Change(_moved(room, event), invites=(_invite_created(event),))
+            return _invite_created(event, room)
         case InviteRevoked():
             revoked = InviteRecord(room=event.room, invite=event.invite, seq=event.seq)
             return Change(_moved(room, event), invites=(revoked,))
         case MessagePosted():
-            return Change(_message_posted(event, room))
+            return _message_posted(event, room)
         case MessageEdited():
-            return Change(_moved(room, event, **_preview_if_last(room, event.target, preview(event.text))))
+            return _message_edited(event, room, before)
         case MessageDeleted():
-            return Change(_moved(room, event, **_preview_if_last(room, event.target, "")))
+            return _message_deleted(event, room, before)
         case ReactionAdded() | ReactionRemoved():
-            return Change(_moved(room, event))
+            return _reacted(event, room, before)
         case _:
             assert_never(event)
 
@@ -255,9 +293,9 @@ def marked(standing: Standing, receipt: Receipt) -> Standing:
     return standing.model_copy(update={"membership": member.model_copy(update=marks)})
 
 
-def preview(text: str) -> str:
+def preview(text: str | None) -> str:
     """The beginning of a message, for lists."""
-    return text[:PREVIEW_CHARACTERS]
+    return (text or "")[:PREVIEW_CHARACTERS]
 
 
 _LISTS: Final = frozenset({"members", "bans", "invites"})
@@ -268,8 +306,10 @@ def _own_fields(room: RoomRecord | RoomState) -> dict[str, Any]:  # Any: values 
     return {name: getattr(room, name) for name in RoomState.model_fields if name not in _LISTS}
 
 
-def _seq_of(record: Standing | InviteRecord | None) -> int:
-    return -1 if record is None else record.seq
+def _take_newer(known: dict[Key, Record], changed: Mapping[Key, Record]) -> None:
+    for key, record in changed.items():
+        if key not in known or record.seq > known[key].seq:
+            known[key] = record
 
 
 def _moved(room: RoomRecord, event: Event, **changed: Any) -> RoomRecord:  # Any: values of the record's own fields
@@ -331,13 +371,44 @@ def _is_member(standing: Standing | None) -> bool:
     return standing is not None and standing.membership is not None
 
 
-def _invite_created(event: InviteCreated) -> InviteRecord:
+def _invite_created(event: InviteCreated, room: RoomRecord) -> Change:
     state = InviteState(invite=event.invite, role=event.role, expires_at=event.expires_at, max_uses=event.max_uses)
-    return InviteRecord(room=event.room, invite=event.invite, seq=event.seq, state=state)
+    swept = (InviteRecord(room=event.room, invite=invite, seq=event.seq) for invite in event.swept)
+    made = InviteRecord(room=event.room, invite=event.invite, seq=event.seq, state=state)
+    return Change(_moved(room, event), invites=(*swept, made))
 
 
-def _message_posted(event: MessagePosted, room: RoomRecord) -> RoomRecord:
-    return _moved(room, event, messages=room.messages + 1, last_message_seq=event.seq, preview=preview(event.text))
+def _message_posted(event: MessagePosted, room: RoomRecord) -> Change:
+    counted = {"messages": room.messages + 1, "last_message_seq": event.seq, "preview": preview(event.text)}
+    return Change(_moved(room, event, **counted), messages=(MessageRecord(seq=event.seq, message=event),))
+
+
+def _message_edited(event: MessageEdited, room: RoomRecord, before: Projection) -> Change:
+    if (message := _standing_message(event.target, before)) is None:
+        return Change(_moved(room, event))
+    record = MessageRecord(seq=event.seq, message=edited(message, event))
+    return Change(_moved(room, event, **_preview_if_last(room, event.target, preview(event.text))), messages=(record,))
+
+
+def _message_deleted(event: MessageDeleted, room: RoomRecord, before: Projection) -> Change:
+    known = before.messages.get(event.target)
+    records = () if known is None else (MessageRecord(seq=event.seq, message=emptied(known.message)),)
+    return Change(_moved(room, event, **_preview_if_last(room, event.target, "")), messages=records)
+
+
+def _reacted(event: ReactionAdded | ReactionRemoved, room: RoomRecord, before: Projection) -> Change:
+    if (message := _standing_message(event.target, before)) is None:
+        return Change(_moved(room, event))
+    none_yet = ReactionRecord(room=event.room, target=event.target, user=event.actor, seq=0)
+    record = before.reactions.get(Put(event.target, event.actor), none_yet)
+    message, record = reacted(message, record, event)
+    return Change(_moved(room, event), messages=(MessageRecord(seq=event.seq, message=message),), reactions=(record,))
+
+
+def _standing_message(place: int, before: Projection) -> MessagePosted | None:
+    """The message there, unless it is empty: nothing fills it again."""
+    known = before.messages.get(place)
+    return known.message if known is not None and not known.message.deleted else None
 
 
 def _preview_if_last(room: RoomRecord, target: int, text: str) -> dict[str, str]:

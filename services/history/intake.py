@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from schemas.events import Event, Logged, Receipt, RoomCreated
 from schemas.ids import CommandId, Epoch, InviteId, RoomId, UserId
-from services.history.fold import InviteRecord, Projection, RoomRecord, Standing, change_of
+from services.history.fold import Change, InviteRecord, Projection, Put, RoomRecord, Standing, change_of
+from services.history.messages import MessageRecord, ReactionRecord, is_same, kept_form
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,8 @@ class Command(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """An event as it is stored: with its writer's fence and with how many members and messages the room had behind it.
+    """An event as it is stored: in its kept form, as later events left it, with its writer's fence and with how many
+    members and messages the room had behind it.
 
     The counts are fixed when the event first comes in. A later try, which may find records already ahead of the room,
     takes them from here instead of counting again.
@@ -99,6 +101,9 @@ class Plan:
     moved: set[tuple[RoomId, UserId]] = field(default_factory=set)
     marked: set[tuple[RoomId, UserId]] = field(default_factory=set)
     invites: dict[tuple[RoomId, InviteId], InviteRecord] = field(default_factory=dict)
+    messages: dict[tuple[RoomId, int], MessageRecord] = field(default_factory=dict)
+    """Messages that later events changed, by where they stand; to be written before the reactions they count."""
+    reactions: dict[tuple[RoomId, Put], ReactionRecord] = field(default_factory=dict)
     rooms: dict[RoomId, RoomRecord] = field(default_factory=dict)
 
 
@@ -146,7 +151,7 @@ class _Sorting:
 
     def _judge(self, event: Event, fence: int, room: RoomRecord | None) -> Outcome:
         kept = self._kept.get(place_of(event))
-        same = kept is not None and kept.event == event
+        same = kept is not None and is_same(kept.event, event)
         behind = room is not None and room.epoch == event.epoch and event.seq <= room.seq
         if behind and same:
             return Repeated()
@@ -176,16 +181,26 @@ class _Sorting:
         kept = self._kept.get(place_of(event))
         if kept is None:
             reused = command_of(event) in self._commands
-            kept = Kept(event, fence, change.room.members, change.room.messages, reused)
+            kept = Kept(kept_form(event), fence, change.room.members, change.room.messages, reused)
             self._kept[place_of(event)] = self.plan.events[index] = kept
         projection.apply(change)
         counts = {"members": kept.members, "messages": kept.messages}
         projection.room = self.plan.rooms[event.room] = change.room.model_copy(update=counts)
+        self._save(event.room, change, projection)
+
+    def _save(self, room: RoomId, change: Change, projection: Projection) -> None:
+        """What the event changed, as the projection has it now: a record that was newer stays."""
         for standing in change.standings:
-            self.plan.standings[event.room, standing.user] = projection.standings[standing.user]
-            self.plan.moved.add((event.room, standing.user))
+            self.plan.standings[room, standing.user] = projection.standings[standing.user]
+            self.plan.moved.add((room, standing.user))
         for invite in change.invites:
-            self.plan.invites[event.room, invite.invite] = projection.invites[invite.invite]
+            self.plan.invites[room, invite.invite] = projection.invites[invite.invite]
+        for message in change.messages:
+            if message.seq > message.place:
+                self.plan.messages[room, message.place] = projection.messages[message.place]
+        for reaction in change.reactions:
+            put = Put(reaction.target, reaction.user)
+            self.plan.reactions[room, put] = projection.reactions[put]
 
     def _mark(self, receipt: Receipt, projection: Projection) -> None:
         projection.mark(receipt)
@@ -196,7 +211,8 @@ class _Sorting:
     def _projection(self, room: RoomId) -> Projection:
         if room not in self._rooms:
             known = self._known.rooms.get(room, Projection())
-            self._rooms[room] = Projection(known.room, dict(known.standings), dict(known.invites))
+            copies = (dict(known.standings), dict(known.invites), dict(known.messages), dict(known.reactions))
+            self._rooms[room] = Projection(known.room, *copies)
         return self._rooms[room]
 
 

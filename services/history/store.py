@@ -13,6 +13,7 @@ from schemas.state import AppliedCommand, MemberState, MessageState, RoomState
 from services.history.fold import RoomRecord, Standing
 from services.history.intake import Outcome
 from services.history.pages import Window
+from services.history.retention import Emptied
 
 FENCE_LIFETIME: Final = timedelta(days=7)
 """How long the fence of a room that never came to be is kept."""
@@ -122,11 +123,23 @@ class Store(Protocol):
         ...
 
     async def search(self, rooms: Collection[RoomId], words: str, limit: int) -> list[MessagePosted]:
-        """The newest messages of some rooms that hold every word of `words`, newest first, at most `limit`; only
-        folded ones, and never deleted ones.
+        """The newest messages of some rooms that hold every word of `words` (see `services.history.words`), newest
+        first, at most `limit`; only folded ones, and never deleted ones.
 
-        A word is a run of letters, digits and marks of any language; case is ignored, and everything else (quotes,
-        signs, operators) only parts words. Never raises for what `words` holds: no word in it finds nothing.
+        Never raises for what `words` holds; no word in it finds nothing.
+        """
+        ...
+
+    async def rooms_to_empty(self, after: RoomId | None, limit: int) -> list[RoomRecord]:
+        """Rooms that keep their messages for so many days only, by room id, behind `after`."""
+        ...
+
+    async def empty(self, room: RoomRecord, since: datetime, limit: int) -> Emptied:
+        """Empty the room's messages that were posted before `since`, going through its next `limit` events, folded
+        ones, behind the mark of the last call.
+
+        Not atomic, but idempotent, and safe beside `append`, whoever calls it and how many at once: what is emptied
+        stays so, whatever a writer that knew it full still writes.
         """
         ...
 

@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from schemas import limits
 from schemas.answers import Accepted
-from schemas.events import (
-    Event,
-    Logged,
-    MessageDeleted,
-    MessagePosted,
-    ReactionAdded,
-    ReactionCount,
-    ReactionRemoved,
-    Receipt,
-    RoomCreated,
-)
+from schemas.events import Event, Logged, MessagePosted, Receipt, RoomCreated
 from schemas.ids import CommandId, MessageId, RoomId, UserId
 from schemas.roles import Visibility
-from schemas.state import MemberState, MessageState
-from services.history.fold import Projection, RoomRecord, Standing, state_of
+from schemas.state import MemberState
+from services.history.fold import Projection, Put, RoomRecord, Standing, state_of, touched_message, touched_reactions
 from services.history.intake import Command, Kept, Known, Outcome, Place, Plan, command_of, place_of, plan
+from services.history.messages import MessageRecord, emptied, message_state, told
 from services.history.pages import Window, answer_of, applied_command, is_member
+from services.history.retention import Dated, Emptied, due_through
 from services.history.store import FENCE_LIFETIME, REMEMBERED_QUESTIONS, Loaded, RoomPage, TargetFacts
-from services.history.words import words_of
+from services.history.words import wanted_words, words_of
 
 
 @dataclass(slots=True)
@@ -44,6 +36,7 @@ class MemoryStore:
         self._events: dict[RoomId, dict[Place, Kept]] = {}
         self._commands: dict[Command, Kept] = {}
         self._fences: dict[RoomId, _Fence] = {}
+        self._emptied: dict[RoomId, int] = {}
 
     async def prepare(self) -> None:
         """Nothing to make."""
@@ -91,7 +84,8 @@ class MemoryStore:
 
     async def page(self, room: RoomRecord, window: Window) -> list[Event]:
         """See `Store.page`."""
-        events = [kept.event for kept in self._in_order(room.room)]
+        messages = {record.place: record.message for record in self._messages(room.room)}
+        events = [told(kept.event, messages) for kept in self._in_order(room.room)]
         found = [event for event in events if window.after < event.seq <= window.through]
         if window.messages:
             found = [event for event in found if isinstance(event, MessagePosted)]
@@ -104,43 +98,51 @@ class MemoryStore:
 
     async def own_messages(self, room: RoomRecord, user: UserId, after: int, through: int) -> int:
         """See `Store.own_messages`."""
-        posted = await self.page(room, Window(after, through, limit=through, messages=True))
-        return sum(event.actor == user for event in posted)
+        messages = (record.message for record in self._messages(room.room))
+        return sum(message.actor == user and after < message.seq <= through for message in messages)
 
     async def target(self, room: RoomId, seq: int, user: UserId) -> TargetFacts | None:
         """See `Store.target`."""
-        found = [message for message in self._messages(room) if message.seq == seq]
-        if not found:
+        projection = self._rooms.get(room, Projection())
+        record = projection.messages.get(seq)
+        if record is None:
             return None
-        [message] = found
-        kinds: dict[str, set[UserId]] = {}
-        for kept in self._in_order(room):
-            event = kept.event
-            if isinstance(event, ReactionAdded) and event.target == seq:
-                kinds.setdefault(event.emoji, set()).add(event.actor)
-            elif isinstance(event, ReactionRemoved) and event.target == seq:
-                kinds.get(event.emoji, set()).discard(event.actor)
-        counts = tuple(ReactionCount(emoji=emoji, count=len(kinds[emoji])) for emoji in sorted(kinds) if kinds[emoji])
-        deleted = any(
-            isinstance(kept.event, MessageDeleted) and kept.event.target == seq for kept in self._in_order(room)
-        )
-        state = MessageState(
-            seq=seq, author=message.actor, posted_at=message.at, deleted=deleted, reactions=() if deleted else counts
-        )
-        reacted = () if deleted else tuple(emoji for emoji in sorted(kinds) if user in kinds[emoji])
-        return TargetFacts(state, reacted)
+        reactions = projection.reactions.get(Put(seq, user))
+        put = reactions.kinds if reactions is not None and not record.message.deleted else ()
+        return TargetFacts(message_state(record.message), put)
 
     async def message(self, room: RoomId, message_id: MessageId) -> MessagePosted | None:
         """See `Store.message`."""
-        found = (message for message in self._messages(room) if message.message_id == message_id)
-        return next(found, None)
+        messages = (record.message for record in self._messages(room))
+        return next((message for message in messages if message.message_id == message_id), None)
 
     async def search(self, rooms: Collection[RoomId], words: str, limit: int) -> list[MessagePosted]:
         """See `Store.search`."""
-        wanted = words_of(words)
-        messages = [message for room in rooms for message in self._messages(room)]
-        found = [message for message in messages if wanted and wanted <= words_of(message.text or "")]
-        return sorted(found, key=lambda message: (message.at, message.message_id), reverse=True)[:limit]
+        wanted = set(wanted_words(words))
+        messages = [record.message for room in rooms for record in self._messages(room)]
+        found = [message for message in messages if wanted and wanted <= set(words_of(message.text or ""))]
+        return sorted(found, key=lambda message: message.message_id, reverse=True)[:limit]
+
+    async def rooms_to_empty(self, after: RoomId | None, limit: int) -> list[RoomRecord]:
+        """See `Store.rooms_to_empty`."""
+        found = (room for room in self._folded() if room.retention_days is not None and room.room > (after or ""))
+        return sorted(found, key=lambda room: room.room)[:limit]
+
+    async def empty(self, room: RoomRecord, since: datetime, limit: int) -> Emptied:
+        """See `Store.empty`."""
+        mark, projection = self._emptied.get(room.room, 0), self._rooms[room.room]
+        ahead = [kept.event for kept in self._in_order(room.room) if kept.event.seq > mark][:limit]
+        through = due_through([Dated(event.seq, event.at) for event in ahead], since)
+        if through is None:
+            return Emptied(0, more=False)
+        due = [record for place, record in projection.messages.items() if mark < place <= through]
+        full = [record for record in due if not record.message.deleted]
+        for record in full:
+            self._leave(room.room, record.model_copy(update={"message": emptied(record.message)}))
+        self._emptied[room.room] = through
+        if projection.room is not None and projection.room.last_message_seq <= through:
+            projection.room = projection.room.model_copy(update={"preview": ""})
+        return Emptied(len(full), more=len(ahead) == limit and through == ahead[-1].seq)
 
     async def directory(self, offset: int, limit: int) -> RoomPage:
         """See `Store.directory`."""
@@ -170,11 +172,18 @@ class MemoryStore:
     def _known(self, entries: Sequence[Event | Receipt]) -> Known:
         rooms = {entry.room for entry in entries}
         return Known(
-            rooms={room: self._rooms[room] for room in rooms if room in self._rooms},
+            rooms={room: self._touched(room, entries) for room in rooms if room in self._rooms},
             fences={room: self._fences[room].latest for room in rooms if room in self._fences},
             kept={place: kept for room in rooms for place, kept in self._events.get(room, {}).items()},
             commands={command_of(entry) for entry in entries if entry.type == "event"} & self._commands.keys(),
         )
+
+    def _touched(self, room: RoomId, entries: Sequence[Event | Receipt]) -> Projection:
+        whole = self._rooms[room]
+        places, puts = {*map(touched_message, entries)}, {*map(touched_reactions, entries)}
+        messages = {place: record for place, record in whole.messages.items() if place in places}
+        reactions = {put: record for put, record in whole.reactions.items() if put in puts}
+        return Projection(whole.room, whole.standings, whole.invites, messages, reactions)
 
     def _carry_out(self, planned: Plan) -> None:
         for kept in planned.events.values():
@@ -182,6 +191,9 @@ class MemoryStore:
             self._commands.setdefault(command_of(kept.event), kept)
             if isinstance(kept.event, RoomCreated):
                 self._rooms[kept.event.room] = Projection()
+            if isinstance(kept.event, MessagePosted):
+                posted = MessageRecord(seq=kept.event.seq, message=kept.event)
+                self._rooms[kept.event.room].messages[posted.place] = posted
         for room, begun in planned.begun.items():
             fence = self._fences.setdefault(room, _Fence())
             fence.latest, fence.expires_at = max(fence.latest, begun), None
@@ -189,6 +201,10 @@ class MemoryStore:
             self._rooms[room].standings[user] = standing
         for (room, invite), record in planned.invites.items():
             self._rooms[room].invites[invite] = record
+        for (room, _), message in planned.messages.items():
+            self._leave(room, message)
+        for (room, put), reaction in planned.reactions.items():
+            self._rooms[room].reactions[put] = reaction
         for room, folded in planned.rooms.items():
             self._rooms[room].room = folded
 
@@ -197,8 +213,15 @@ class MemoryStore:
             if fence.expires_at is not None and fence.expires_at < now:
                 del self._fences[room]
 
-    def _messages(self, room: RoomId) -> list[MessagePosted]:
-        return [kept.event for kept in self._in_order(room) if isinstance(kept.event, MessagePosted)]
+    def _messages(self, room: RoomId) -> Iterable[MessageRecord]:
+        return self._rooms[room].messages.values() if room in self._rooms else ()
+
+    def _leave(self, room: RoomId, record: MessageRecord) -> None:
+        """A message is so from here on, wherever it is kept."""
+        message = record.message
+        self._rooms[room].messages[record.place] = record
+        kept = self._events[room][place_of(message)]
+        self._events[room][place_of(message)] = replace(kept, event=message)
 
     def _in_order(self, room: RoomId) -> list[Kept]:
         return sorted(self._events.get(room, {}).values(), key=lambda kept: kept.event.seq)

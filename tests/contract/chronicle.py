@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from schemas.events import EVENTS, Receipt, decode_logged, encode_logged
+from schemas.events import EVENTS, ReactionCount, Receipt, decode_logged, encode_logged
 
 BEGAN = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -70,6 +70,41 @@ class Chronicle:
         return logged
 
 
+def as_told(log):
+    """The events of a log as history tells them once all of it is stored: a plain, slow second opinion."""
+    events = [logged.entry for logged in log if logged.entry.type == "event"]
+    edits, deleted, put = {}, set(), {}
+    for event in events:
+        match event.event:
+            case "message_edited" if event.target not in deleted:
+                edits[event.target] = event
+            case "message_deleted":
+                deleted.add(event.target)
+            case "reaction_added" if event.target not in deleted:
+                put.setdefault(event.target, {}).setdefault(event.emoji, set()).add(event.actor)
+            case "reaction_removed" if event.target not in deleted:
+                users = put[event.target][event.emoji]
+                users.discard(event.actor)
+                if not users:
+                    del put[event.target][event.emoji]
+    return [_as_told(event, edits, deleted, put) for event in events]
+
+
+def _as_told(event, edits, deleted, put):
+    if event.event == "message_edited" and (event.target in deleted or edits[event.target] is not event):
+        return event.model_copy(update={"text": None})
+    if event.event != "message_posted":
+        return event
+    if event.seq in deleted:
+        return event.model_copy(update={"text": None, "metadata": {}, "mentions": (), "deleted": True})
+    told = {}
+    if event.seq in edits:
+        told = {"text": edits[event.seq].text, "edited_seq": edits[event.seq].seq}
+    if kinds := put.get(event.seq):
+        told["reactions"] = tuple(ReactionCount(emoji=emoji, count=len(users)) for emoji, users in kinds.items())
+    return event.model_copy(update=told)
+
+
 def whole_story(chronicle):
     """Every event type and the record, each in a room where it changes something, in the order of a room's life."""
     at = BEGAN + timedelta(days=1)
@@ -85,7 +120,10 @@ def whole_story(chronicle):
     chronicle.said("the second", actor="bob", reply_to=7)
     chronicle.event("message_edited", target=8, text="the second, better", actor="bob")
     chronicle.event("reaction_added", target=7, emoji="👍", actor="bob")
-    chronicle.event("reaction_removed", target=7, emoji="👍", actor="bob")
+    chronicle.event("reaction_added", target=8, emoji="👍", actor="bob")
+    chronicle.event("reaction_added", target=8, emoji="👍", actor="carol")
+    chronicle.event("reaction_added", target=8, emoji="🎉", actor="carol")
+    chronicle.event("reaction_removed", target=8, emoji="👍", actor="bob")
     chronicle.event("message_deleted", target=7, actor="carol")
     chronicle.event("member_changed", user="bob", role="admin")
     chronicle.event("member_changed", user="dave", muted=True, until=at)

@@ -11,7 +11,7 @@ from services.history.fold import fold
 from services.history.intake import Conflict, Repeated, StaleFence, Stored
 from services.history.pages import Window, answer_of
 from services.history.store import FENCE_LIFETIME, REMEMBERED_QUESTIONS
-from tests.contract.chronicle import BEGAN, Chronicle, whole_story
+from tests.contract.chronicle import BEGAN, Chronicle, as_told, whole_story
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -48,7 +48,7 @@ async def test_what_is_appended_is_found_again_as_it_was(history):
     assert await history.append(story.log) == [Stored()] * len(story.log)
     record = await history.room("general")
     events = await history.page(record, Window(0, 100, 200))
-    assert events == [logged.entry for logged in story.log if logged.entry.type == "event"]
+    assert events == as_told(story.log)
 
 
 def test_the_whole_story_tells_of_every_event_type():

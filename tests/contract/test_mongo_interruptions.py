@@ -11,15 +11,15 @@ from services.history.intake import Repeated, Stored
 from services.history.pages import Window
 from services.history.store import StoreUnavailable
 from services.history.store_mongo import MongoStore
-from tests.contract.chronicle import BEGAN, Chronicle, whole_story
+from tests.contract.chronicle import BEGAN, Chronicle, as_told, whole_story
 
 pytestmark = [pytest.mark.store, pytest.mark.timeout(60)]
 
-COLLECTIONS = ("_events", "_rooms", "_members", "_invites", "_fences")
-WRITES = frozenset({"insert_many", "insert_one", "update_one", "bulk_write", "delete_many"})
+COLLECTIONS = ("events", "rooms", "members", "invites", "reactions", "fences")
+WRITES = frozenset({"insert_many", "insert_one", "update_one", "update_many", "bulk_write", "delete_many"})
 
-WRITES_OF_A_BATCH = 5
-"""Events, standings, marks, invites, rooms."""
+WRITES_OF_A_BATCH = 7
+"""Events, standings, marks, invites, messages, reactions, rooms."""
 
 
 class Watched:
@@ -44,7 +44,7 @@ class Watched:
 def watched_store(mongo_url, on_write):
     store = MongoStore(mongo_url, timeout_seconds=10)
     for name in COLLECTIONS:
-        setattr(store, name, Watched(getattr(store, name), on_write))
+        setattr(store.database, name, Watched(getattr(store.database, name), on_write))
     return store
 
 
@@ -102,12 +102,12 @@ def states_behind(log):
 
 
 async def counts_kept(mongo):
-    return [event["members_after"] async for event in mongo._events.find({}).sort("seq", 1)]
+    return [event["members_after"] async for event in mongo.database.events.find({}).sort("seq", 1)]
 
 
 async def assert_is_the_fold_of(mongo, log):
     assert await counts_kept(mongo) == [len(state.members) for state in states_behind(log)]
-    events = [logged.entry for logged in log if logged.entry.type == "event"]
+    events = as_told(log)
     record = await mongo.room("general")
     snapshot = await mongo.snapshot("general")
     assert snapshot.state == folded(log)
@@ -179,11 +179,11 @@ async def test_i1_two_writers_that_insert_the_same_batch_at_once_lose_nothing(mo
     log = [story.created(), *story.chat(7)]
     other = MongoStore(mongo_url, timeout_seconds=10)
     await other.append(log)
-    scattered = [document async for document in mongo._events.find({"seq": {"$in": [2, 5, 8]}})]
-    for name in ("_events", "_rooms", "_members"):
-        await getattr(mongo, name).delete_many({})
+    scattered = [document async for document in mongo.database.events.find({"seq": {"$in": [2, 5, 8]}})]
+    for name in ("events", "rooms", "members"):
+        await getattr(mongo.database, name).delete_many({})
     await mongo.append(log[:1])
-    await mongo._events.insert_many(scattered)
+    await mongo.database.events.insert_many(scattered)
     assert await mongo.append(log[1:]) == [Repeated()] * 7
     await assert_is_the_fold_of(mongo, log)
     await other.close()
@@ -194,12 +194,12 @@ async def test_a_store_begun_before_command_ids_could_be_reused_is_taken_over(mo
     await mongo.append(
         [story.created(members=("alice", "bob")), *story.chat(2), story.event("member_banned", user="bob")]
     )
-    for name, index in (await mongo._events.index_information()).items():
+    for name, index in (await mongo.database.events.index_information()).items():
         if ("applied", 1) in index["key"]:
-            await mongo._events.drop_index(name)
-    await mongo._events.update_many({}, {"$unset": {"applied": ""}})
-    await mongo._members.update_many({}, {"$unset": {"banned": ""}})
-    await mongo._events.create_index([("room", 1), ("actor", 1), ("command_id", 1)], unique=True)
+            await mongo.database.events.drop_index(name)
+    await mongo.database.events.update_many({}, {"$unset": {"applied": ""}})
+    await mongo.database.members.update_many({}, {"$unset": {"banned": ""}})
+    await mongo.database.events.create_index([("room", 1), ("actor", 1), ("command_id", 1)], unique=True)
     for _ in range(2):
         await mongo.prepare()
     assert await mongo.append(story.log) == [Repeated()] * 4
@@ -223,13 +223,13 @@ async def test_i1_repeats_that_a_new_primary_does_not_have_are_stored_again(mong
     story = Chronicle()
     log = [story.created(), *story.chat(3)]
     await mongo.append(log[:1])
-    before = await mongo._rooms.find_one({})
+    before = await mongo.database.rooms.find_one({})
     await mongo.append(log)
 
     @asynccontextmanager
     async def lost_meanwhile():
-        await mongo._events.delete_many({"seq": {"$gt": 1}})
-        await mongo._rooms.update_one({}, {"$set": before})
+        await mongo.database.events.delete_many({"seq": {"$gt": 1}})
+        await mongo.database.rooms.update_one({}, {"$set": before})
         yield
 
     losing = watched_store(mongo_url, lost_meanwhile)
@@ -253,7 +253,7 @@ async def test_a_snapshot_reads_nobody_who_is_neither_member_nor_banned(mongo):
     story = Chronicle()
     await mongo.append([story.created(members=("alice", "bob", "carol"))])
     await mongo.append([story.left("bob"), story.event("member_banned", user="carol")])
-    await mongo._members.update_one({"user": "bob"}, {"$unset": {"ban": ""}})
+    await mongo.database.members.update_one({"user": "bob"}, {"$unset": {"ban": ""}})
     state = (await mongo.snapshot("general")).state
     assert ([member.user for member in state.members], [ban.user for ban in state.bans]) == (["alice"], ["carol"])
 
