@@ -10,7 +10,7 @@ from pydantic_core import from_json
 
 from schemas import limits, routes
 from schemas.answers import Accepted, AttachAnswer, Refused
-from schemas.commands import Attach, Command, Detach, Position, SaidStatus, SetStatus
+from schemas.commands import Attach, Command, Detach, Position, SetStatus
 from schemas.commands import Session as SessionOfRoom
 from schemas.errors import Code
 from schemas.events import EVENT, Event, MemberBanned, MemberLeft
@@ -26,6 +26,7 @@ from services.gateway.session import Ask, Effect, Ended, Fill, LiveEvent, Own, R
 from services.gateway.wire import text_frame
 from services.room.effects import FanOut
 from tests.traces.broker import Delivery
+from tests.traces.client import Client, payloads
 from tests.traces.script import BadStep
 from tests.traces.words import plural
 
@@ -35,49 +36,6 @@ if TYPE_CHECKING:
 BOUNDS = FeedLimits(ring_events=2, resume_events=5)
 """Small, so that stories are short: two recent events in memory, and no replay above five."""
 HOLE_SECONDS = 5.0
-
-
-class Client:
-    """A connection at a gate. Says what it is told, and checks that events come in order and without a hole (I3)."""
-
-    def __init__(self, client: ClientId, user: UserId, world: World) -> None:
-        self.client = client
-        self.user = user
-        self.gate, _, own = client.partition("/")
-        self.name = f"{own.replace('-', '.', 1)}@{self.gate}"
-        self.sessions: dict[RoomId, Session] = {}
-        self.tops: dict[str, int] = {}
-        self._world = world
-
-    def write(self, data: bytes) -> None:
-        """Frames of the hub, which are pushes."""
-        for payload in payloads(data):
-            self._check(from_json(payload))
-
-    def forget(self, session: Session) -> None:
-        """A session is over."""
-        if self.sessions.get(session.room) is session:
-            del self.sessions[session.room]
-            self.tops.pop(session.room, None)
-
-    def remember_status(self, said: SetStatus) -> None:
-        """The room took what the user said of themselves."""
-        if said.room in self.sessions:
-            self.sessions[said.room].status = SaidStatus(state=said.state, mood=said.mood, text=said.text)
-
-    def _check(self, frame: dict[str, Any]) -> None:
-        room, seq = frame.get("room", ""), frame.get("seq")
-        match frame["type"]:
-            case "attached" | "reset":
-                self.tops[room] = frame["seq"]
-            case "event" if room in self.tops:
-                if seq not in {self.tops[room], self.tops[room] + 1}:
-                    self._world.say(f"!! {self.name} was at {self.tops[room]} and got {seq}")
-                self.tops[room] = frame["seq"]
-            case "accepted":
-                self._world.check_answer(self.user, Accepted.model_validate(frame))
-                if seq == self.tops.get(room, -1) + 1:
-                    self.tops[room] = frame["seq"]
 
 
 class Gate:
@@ -343,20 +301,6 @@ class Gate:
                 return words.reset(frame)
             case _:
                 raise AssertionError(f"no story has a {frame.type}")
-
-
-def payloads(data: bytes) -> list[bytes]:
-    """The texts of whole, unmasked frames."""
-    found = []
-    while data:
-        length, start = data[1], 2
-        if length == 126:
-            length, start = int.from_bytes(data[2:4]), 4
-        elif length == 127:
-            length, start = int.from_bytes(data[2:10]), 10
-        found.append(data[start : start + length])
-        data = data[start + length :]
-    return found
 
 
 def _own_name(session: Session) -> str:

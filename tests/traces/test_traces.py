@@ -96,6 +96,7 @@ def test_a_changed_core_breaks_a_story(monkeypatch):
         ('ann> send lobby "no end', "No closing quotation"),
         ("ann> send lobby hello colour=red", "send.colour: Extra inputs are not permitted"),
         ("ann> ban lobby bob until=soon", "'soon' is no span of time: 90s, 10m, 2h, 7d"),
+        ("wait long", "'long' is no span of time: 90s, 10m, 2h, 7d"),
         ("ann@g9> attach lobby", "there is no gate g9"),
         ("worker w9 crashes", "there is no worker w9"),
         ("worker w1 stalls before lunch", "a worker stalls before log, confirm, fan-out, ack"),
