@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from schemas import routes
 from schemas.control import Control
+from services.history.keeper import Keeper
 from services.history.metrics import HistoryMetrics
 from services.history.queries import Queries
 from services.history.reader import Reader
@@ -165,6 +166,7 @@ async def serve(settings: HistorySettings, stopping: asyncio.Event) -> None:
         tasks.create_task(_watch_store(store, health, stopping, beat))
         await _prepare(store, stopping)
         tasks.create_task(_read(control, reader, health, stopping, beat))
+        tasks.create_task(Keeper(store, metrics, stopping, settings.retention_seconds).run())
         await keep_connected(settings.amqp_url, worker, writing.serve, stopping=stopping, timeout_seconds=bound)
     await store.close()
 

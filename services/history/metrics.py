@@ -26,6 +26,11 @@ class HistoryMetrics:
             "Events stored whose command_id had made another before.",
             registry=registry,
         )
+        self.messages_emptied = Counter(
+            "history_messages_emptied",
+            "Messages emptied because their room kept them for long enough.",
+            registry=registry,
+        )
         self.batch_size = Histogram(
             "history_batch_size", "Entries written together.", buckets=BATCH_BUCKETS, registry=registry
         )

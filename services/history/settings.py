@@ -26,6 +26,7 @@ class HistorySettings(ServiceSettings):
         history_prefetch: deliveries of one shard in memory; the queue keeps the rest.
         history_queries: reads in progress at a time.
         history_through_seconds: how long a read waits for a seq that is not stored yet.
+        retention_seconds: how often messages are looked for that their room has kept for long enough.
     """
 
     ops_port: Port = 9201
@@ -36,3 +37,4 @@ class HistorySettings(ServiceSettings):
     history_prefetch: Annotated[int, Field(ge=1, le=60_000)] = 1_000
     history_queries: Annotated[int, Field(ge=1, le=10_000)] = 64
     history_through_seconds: Seconds = 2
+    retention_seconds: Seconds = 3600
