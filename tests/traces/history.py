@@ -16,9 +16,10 @@ from services.history.barrier import answer_barrier
 from services.history.deliveries import Asked, Entry, Garbage, read_delivery
 from services.history.intake import Conflict, Repeated, StaleFence, Stored
 from services.history.queries import Queries
+from services.history.retention import kept_since
 from services.history.store_memory import MemoryStore
 from tests.traces.broker import Delivery, UnderWay
-from tests.traces.words import Words
+from tests.traces.words import Words, plural
 
 Answered = Callable[[QueryAnswer], None]
 
@@ -71,6 +72,14 @@ class History:
         self.running = True
         for _ in self._queue:
             self._under_way.add(self._take)
+
+    def sweep(self) -> None:
+        """Empty what rooms have kept for long enough."""
+        for room in _awaited(self._store.rooms_to_empty(None, 100)):
+            since = kept_since(room, self._now())
+            emptied = _awaited(self._store.empty(room, since, 100)) if since else None
+            if emptied and emptied.messages:
+                self._say(f"history empties {plural(emptied.messages, 'message')} of {room.room}")
 
     def lose(self) -> None:
         """Somebody emptied the database."""

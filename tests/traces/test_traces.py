@@ -18,6 +18,7 @@ STORIES = {
     "ban",
     "roles",
     "messages",
+    "retention",
     "receipts",
     "presence",
     "handover",

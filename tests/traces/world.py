@@ -27,7 +27,12 @@ from tests.traces.script import BadStep
 from tests.traces.words import START, Words, clock, duration_from
 from tests.traces.writer import Term, invite_token
 
-TICK: Final = timedelta(seconds=0.1)
+TICKS: Final = (
+    (timedelta(seconds=0.1), timedelta(minutes=1)),
+    (timedelta(seconds=5), timedelta(hours=1)),
+    (timedelta(minutes=10), timedelta.max),
+)
+"""How often clocks are looked at in the first minute of a wait, in its first hour, and later."""
 
 
 class World:
@@ -216,6 +221,8 @@ class World:
                 self.history.stop()
             case ["history", "starts"]:
                 self.history.start()
+            case ["history", "sweeps"]:
+                self.history.sweep()
             case ["history", "is", "lost"]:
                 self.history.lose()
                 self._deceived = self.commands.active
@@ -229,9 +236,11 @@ class World:
             until = self.now + duration_from(span)
         except ValueError as error:
             raise BadStep(str(error)) from error
+        began = self.now
         while self.now < until:
-            self.now = min(until, self.now + TICK)
-            self._machines.tick(self.seconds, TICK.total_seconds())
+            tick = next(tick for tick, through in TICKS if self.now - began < through)
+            self.now = min(until, self.now + tick)
+            self._machines.tick(self.seconds, tick.total_seconds())
             self._settle()
         self.say(f"it is {clock(self.now)}")
 
