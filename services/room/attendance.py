@@ -173,6 +173,8 @@ class Attendance:
         """A change that leads back to what was said last is none."""
         now = self.view(user)
         self.online += now.is_there - before.is_there
-        was = self.unsaid.pop(user, Unsaid(before)).was
-        if now != was:
+        was = self.unsaid.get(user, Unsaid(before)).was
+        if now == was:
+            self.unsaid.pop(user, None)
+        else:
             self.unsaid[user] = Unsaid(was, reason)

@@ -5,7 +5,6 @@ import asyncio
 import pytest
 
 from schemas import routes
-from schemas.control import GateGone
 from schemas.errors import Code
 from schemas.fanout import FanoutKind
 from services.runtime.broker import open_channel
@@ -154,41 +153,6 @@ async def test_i10_a_stranger_is_not_attached_and_a_member_who_leaves_hears_noth
     await sender.ask("send", "olga", text="without mia")
     await eventually(lambda: gate.seqs() == [2])
     assert gate.of_kind(FanoutKind.EVENT)[0][0].expel == "mia"
-
-
-async def test_presence_tells_the_first_and_the_last_session_and_the_loss_of_a_gate(worker, sender, open_gate):
-    await sender.make_room()
-    watcher, other = await open_gate("g1"), await open_gate("g2")
-    await watcher.attach("general", a="olga")
-    await other.attach("general", b="mia", c="rita")
-    await other.detach("general", b="mia")
-    await eventually(lambda: ("mia", "offline", None) in seen(watcher))
-    await other.fall_silent()
-    await eventually(lambda: ("rita", "offline", "gate_lost") in seen(watcher), 20)
-    assert seen(watcher) == [
-        ("olga", "online", None),
-        ("mia", "online", None),
-        ("rita", "online", None),
-        ("mia", "offline", None),
-        ("rita", "offline", "gate_lost"),
-    ]
-
-
-async def test_a_gate_that_says_good_bye_is_served_no_more(worker, sender, open_gate):
-    await sender.make_room()
-    watcher, other = await open_gate("g1"), await open_gate("g2")
-    await watcher.attach("general", a="olga")
-    await other.attach("general", b="mia")
-    await other.fall_silent()
-    await other.tell(GateGone(gate="g2"))
-    await eventually(lambda: ("mia", "offline", "gate_lost") in seen(watcher))
-    await sender.ask("send", "olga", text="hi")
-    await eventually(lambda: watcher.seqs() == [2])
-    assert 2 not in other.seqs()
-
-
-def seen(gate):
-    return [(signal["user"], signal["state"], signal.get("reason")) for signal in gate.signals()]
 
 
 async def test_typing_is_signalled_and_never_logged(worker, sender, history, open_gate):
