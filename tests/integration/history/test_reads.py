@@ -3,8 +3,14 @@
 import asyncio
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from schemas.queries import MembersQuery, MessageQuery, MyRoomsQuery, PageQuery, RoomQuery, RoomsQuery, SearchQuery
+from services.history.metrics import HistoryMetrics
+from services.history.queries import Queries
+from services.history.reader import Reader
+from services.history.store_memory import MemoryStore
+from services.runtime.control import ControlPlane
 from tests.contract.chronicle import Chronicle
 
 pytestmark = [pytest.mark.broker, pytest.mark.store]
@@ -30,9 +36,11 @@ async def test_i10_a_stranger_learns_nothing_of_a_private_room_by_any_query(star
         assert (listed.rooms, listed.total) == ((), 0)
     for query in (
         SearchQuery(actor="mallory", query="message", room="secret"),
-        MessageQuery(room="secret", actor="mallory", message_id="msg_2"),
+        MessageQuery(room="secret", actor="mallory", message_id=f"msg_{2:019d}"),
     ):
-        assert (await log_side.ask(query)).code == "unknown_command"
+        assert (await log_side.ask(query)).code == "room_not_found"
+        assert (await log_side.ask(query.model_copy(update={"actor": "bob"}))).type != "refused"
+    assert (await log_side.ask(SearchQuery(actor="mallory", query="message"))).events == ()
 
 
 async def test_lists_of_rooms_with_what_is_unread(start_history, log_side):
@@ -66,6 +74,32 @@ async def test_many_reads_at_once_get_each_their_own_answer(start_history, log_s
         *(log_side.ask(PageQuery(room="general", actor="bob", after=number % 4, limit=1)) for number in range(100))
     )
     assert [page.events[0].seq for page in pages] == [number % 4 + 1 for number in range(100)]
+
+
+@pytest.fixture
+async def reader(amqp_url, log_side):
+    """The door for reads alone, not started yet, and the connection it will stand on."""
+    made = Reader(Queries(MemoryStore(), 1), HistoryMetrics(CollectorRegistry()))
+    async with ControlPlane(amqp_url, "reader-test", ignore, timeout_seconds=10) as control:
+        made.subscribe(control.broker, at_once=10)
+        yield made, control
+
+
+async def ignore(_):
+    """Nothing to hear."""
+
+
+async def test_reads_are_served_as_long_as_the_consumer_is_there_and_not_a_moment_longer(reader):
+    door, control = reader
+    assert not await door.is_consuming()
+    await control.start(asyncio.Event())
+    assert await door.is_consuming()
+    channel = await door._subscriber._queue_obj.channel.get_underlay_channel()
+    await channel.basic_cancel(door._subscriber._consumer_tag)
+    assert await control.broker.ping(timeout=5)
+    assert not await door.is_consuming()
+    await control.stop()
+    assert not await door.is_consuming()
 
 
 @pytest.mark.parametrize("body", [b"garbage", b"{}", b'{"type":"page","room":"a.b","actor":"alice"}'])
