@@ -2,10 +2,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+from pydantic_core import to_json
 
 from schemas.errors import Code
-from services.room import messages
+from services.gateway.wire import text_frame
+from services.room import hall, messages, model
 from services.room.decisions import Refusal
+from services.room.effects import accepted
+from tests.traces.client import Client
 from tests.traces.script import BadTrace, difference, replayed
 from tests.traces.world import World
 
@@ -47,7 +51,7 @@ def test_the_cores_tell_the_story_as_it_is_written(path, request):
     if request.config.getoption("rewrite"):
         path.write_text(now)
     if different := difference(path, now):
-        pytest.fail(f"{different}\n\nRead it; if it is right: pytest {path} --rewrite", pytrace=False)
+        pytest.fail(f"{different}\n\nIf it is right: pytest tests/traces -k {path.stem} --rewrite", pytrace=False)
     assert "!!" not in now
 
 
@@ -86,6 +90,28 @@ def test_a_changed_core_breaks_a_story(monkeypatch):
     path = HERE / "join.txt"
     monkeypatch.setattr(messages, "send", lambda *_: Refusal(Code.NOT_ALLOWED))
     assert "-    bob@g2 < accepted c5 at lobby 3" in difference(path, replayed(path, World().play)).splitlines()
+
+
+def test_i7_a_writer_and_a_history_that_disagree_are_pointed_out(trace, monkeypatch):
+    monkeypatch.setattr(model, "_joined", lambda room, _: room)
+    path = trace("worker w1 starts", 'ann> create a public "A"', "bob> join a")
+    assert replayed(path, World().play).splitlines()[-1] == "  !! writer and history differ about a"
+
+
+def test_i2_another_answer_to_the_same_command_is_pointed_out(trace, monkeypatch):
+    monkeypatch.setattr(hall, "accepted", lambda event: accepted(event).model_copy(update={"seq": 7}))
+    path = trace("worker w1 starts", 'ann> create a public "A" id=x', "worker w2 starts", "worker w1 crashes")
+    path.write_text(path.read_text() + 'ann> create a public "A" id=x\n')
+    assert "  !! the first answer to x was accepted x at a 7, 12:00" in replayed(path, World().play).splitlines()
+
+
+@pytest.mark.parametrize(("seq", "said"), [(2, []), (1, []), (3, ["!! ann@g1 was at 1 and got 3"])])
+def test_i3_a_hole_in_what_a_client_hears_is_pointed_out(seq, said):
+    world = World()
+    client, lines = Client("g1/ann", "ann", world), world.play("show a")
+    for frame in ({"type": "attached", "room": "a", "seq": 1}, {"type": "event", "room": "a", "seq": seq}):
+        client.write(text_frame(to_json(frame)))
+    assert lines[1:] == said
 
 
 @pytest.mark.parametrize(
