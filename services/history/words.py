@@ -22,6 +22,7 @@ _UNPARTED: Final = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 )
 _PIECE: Final = re.compile(f"[{_UNPARTED}]+|[^{_UNPARTED}]+")
+_ASCII_WORD: Final = re.compile(r"\w+")
 _FIRST_UNPARTED: Final = "\u0e00"
 
 
@@ -55,6 +56,9 @@ def _is_unparted(piece: str) -> bool:
 
 def _pieces(text: str) -> Iterator[str]:
     """Runs of one kind: of scripts that part words, and of those that do not."""
+    if text.isascii():
+        yield from _ASCII_WORD.findall(text.lower())
+        return
     folded = normalize("NFKC", normalize("NFKC", text).casefold())
     for run in "".join(character if _is_of_word(character) else " " for character in folded).split():
         yield from _PIECE.findall(run)

@@ -4,9 +4,20 @@ from datetime import timedelta
 
 import pytest
 
-from schemas.events import EVENTS
+from schemas.events import EVENTS, ReactionCount
 from schemas.state import BanState, InviteState
-from services.history.fold import Projection, change_of, fold, projection_of, state_of, touched_invites, touched_users
+from services.history.fold import (
+    Projection,
+    change_of,
+    fold,
+    preview,
+    projection_of,
+    state_of,
+    touched_invites,
+    touched_message,
+    touched_reactions,
+    touched_users,
+)
 from tests.contract.chronicle import BEGAN, Chronicle, whole_story
 
 LATER = BEGAN + timedelta(days=1)
@@ -104,6 +115,17 @@ def test_an_unban_leaves_nothing_but_a_tombstone():
     assert (projection.standings["bob"].ban, member(projection, "bob")) == (None, None)
 
 
+def test_invites_that_are_swept_are_gone_with_the_one_that_is_made():
+    made = {"role": "member", "expires_at": LATER}
+    projection = after(
+        event("invite_created", invite="invite-0001", **made),
+        event("invite_created", invite="invite-0002", **made),
+        event("invite_created", invite="invite-0003", **made, swept=("invite-0001", "invite-0009")),
+    )
+    assert [invite.invite for invite in state_of(projection).invites] == ["invite-0002", "invite-0003"]
+    assert projection.invites["invite-0001"].seq == 4
+
+
 def test_a_role_changes_without_the_voice_and_a_voice_without_the_role():
     muted = event("member_changed", user="bob", muted=True, until=LATER)
     bob = member(after(muted, event("member_changed", user="bob", role="admin")), "bob")
@@ -128,6 +150,10 @@ def test_messages_are_counted_and_the_last_one_is_shown_in_short():
     assert (room.messages, room.last_message_seq, room.preview) == (2, 3, "x" * 120)
 
 
+def test_a_message_without_text_shows_none():
+    assert preview(None) == ""
+
+
 def test_the_preview_follows_an_edit_of_the_last_message_only():
     said = [lambda story: story.said("one"), lambda story: story.said("two")]
     assert after(*said, event("message_edited", target=3, text="better")).room.preview == "better"
@@ -139,9 +165,63 @@ def test_a_deleted_message_leaves_no_preview():
 
 
 @pytest.mark.parametrize("name", ["reaction_added", "reaction_removed"])
-def test_a_reaction_moves_the_position_only(name):
+def test_a_reaction_moves_of_the_room_the_position_only(name):
     room = after(lambda story: story.said("one"), event(name, target=2, emoji="👍")).room
     assert (room.seq, room.messages, room.preview) == (3, 1, "one")
+
+
+def message(projection, place=2):
+    return projection.messages[place].message
+
+
+def one(story):
+    story.said("one", metadata={"a": 1})
+
+
+def test_a_message_is_there_as_its_latest_event_left_it():
+    better, best = (event("message_edited", target=2, text=text) for text in ("better", "best"))
+    projection = after(one, better, best, event("reaction_added", target=2, emoji="👍", actor="bob"))
+    assert (message(projection).text, message(projection).edited_seq, projection.messages[2].seq) == ("best", 4, 5)
+    assert message(projection).reactions == (ReactionCount(emoji="👍", count=1),)
+    assert projection.reactions[2, "bob"].kinds == ("👍",)
+
+
+def test_a_deleted_message_is_empty_and_nothing_fills_it_again():
+    later = (
+        event("message_edited", target=2, text="back"),
+        event("reaction_added", target=2, emoji="👍"),
+        event("reaction_removed", target=2, emoji="👍"),
+        event("message_deleted", target=2),
+    )
+    projection = after(one, event("message_deleted", target=2), *later)
+    assert (message(projection).deleted, message(projection).text, message(projection).metadata) == (True, None, {})
+    assert (projection.reactions, projection.room.preview, projection.room.messages) == ({}, "", 1)
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        event("message_edited", target=1, text="x"),
+        event("message_deleted", target=9),
+        event("reaction_added", target=1, emoji="👍"),
+        event("reaction_removed", target=1, emoji="👍"),
+    ],
+)
+def test_what_is_about_no_message_moves_the_position_only(about):
+    projection = after(one, about)
+    assert (projection.room.seq, [*projection.messages], projection.reactions) == (3, [2], {})
+    assert message(projection).text == "one"
+
+
+def test_an_edit_delivered_again_does_not_undo_what_is_newer():
+    projection = after(one, event("message_edited", target=2, text="better"))
+    ahead = after(one, event("message_edited", target=2, text="better"), event("message_deleted", target=2))
+    again = Chronicle()
+    again.seq = 2
+    old = again.event("message_edited", target=2, text="better").entry
+    projection.messages = dict(ahead.messages)
+    projection.apply(change_of(old, projection))
+    assert projection.messages == ahead.messages
 
 
 def test_marks_only_grow():
@@ -209,8 +289,30 @@ def test_every_event_names_whom_it_touches():
         "receipt",
     }
     assert {kind for kind, (_, invites) in named.items() if invites} == {"invite_created", "invite_revoked"}
+    made = {"invite": "invite-0002", "role": "member", "expires_at": LATER, "swept": ("invite-0001",)}
+    assert touched_invites(Chronicle().event("invite_created", **made).entry) == {"invite-0001", "invite-0002"}
     assert touched_invites(Chronicle().joined("a", invite="invite-0001").entry) == {"invite-0001"}
     assert touched_users(Chronicle().left("a", successor="b").entry) == {"a", "b"}
+
+
+def test_what_is_about_a_message_names_it_and_reactions_whose_they_are():
+    about = {
+        name: Chronicle().event(name, target=7, actor="bob", **fields).entry
+        for name, fields in {
+            "message_edited": {"text": "x"},
+            "message_deleted": {},
+            "reaction_added": {"emoji": "👍"},
+            "reaction_removed": {"emoji": "👍"},
+        }.items()
+    }
+    assert {touched_message(entry) for entry in about.values()} == {7}
+    assert {name for name, entry in about.items() if touched_reactions(entry) == (7, "bob")} == {
+        "reaction_added",
+        "reaction_removed",
+    }
+    others = [logged.entry for logged in whole_story(Chronicle()).log]
+    others = [entry for entry in others if entry.type == "record" or entry.event not in about]
+    assert {(touched_message(entry), touched_reactions(entry)) for entry in others} == {(None, None)}
 
 
 def test_an_event_without_its_room_is_a_bug():

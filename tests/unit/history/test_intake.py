@@ -1,7 +1,10 @@
 """Sorting a batch against what a store knows. The contract suite proves the rest, over every store."""
 
+from dataclasses import replace
+
 from services.history.fold import Projection, change_of
 from services.history.intake import Command, Conflict, Kept, Known, Repeated, StaleFence, Stored, place_of, plan
+from services.history.messages import kept_form
 from tests.contract.chronicle import Chronicle
 
 
@@ -96,6 +99,52 @@ def test_a_second_beginning_is_a_conflict():
     story = a_room()
     known = known_after(story)
     assert plan([story.created()], known).outcomes == [Conflict("a room begins once")]
+
+
+def test_what_later_events_leave_of_messages_is_planned_and_messages_as_posted_are_not():
+    story = a_room()
+    known = known_after(story)
+    batch = [
+        story.said("one"),
+        story.said("two"),
+        story.event("message_edited", target=2, text="better"),
+        story.event("reaction_added", target=3, emoji="+1", actor="bob"),
+        story.event("message_deleted", target=2),
+    ]
+    planned = plan(batch, known)
+    assert planned.outcomes == [Stored()] * 5
+    assert {key: (record.seq, record.message.text) for key, record in planned.messages.items()} == {
+        ("general", 2): (6, None),
+        ("general", 3): (5, "two"),
+    }
+    assert [record.kinds for record in planned.reactions.values()] == [("+1",)]
+    assert [kept.event.text for kept in planned.events.values() if kept.event.event == "message_edited"] == [None]
+
+
+def test_a_message_that_later_events_changed_is_repeated_when_it_comes_again():
+    story = a_room()
+    batch = [story.said("one"), story.said("two"), story.event("message_edited", target=2, text="better")]
+    known = known_after(story)
+    for place, kept in known.kept.items():
+        record = known.rooms["general"].messages.get(place.seq)
+        event = record.message if record is not None else kept_form(kept.event)
+        known.kept[place] = replace(kept, event=event)
+    assert plan(batch, known).outcomes == [Repeated()] * 3
+    story.seq = 1
+    other = plan([story.said("one", actor="bob")], known)
+    assert other.outcomes == [Conflict("another event is stored at seq 2")]
+
+
+def test_records_of_messages_that_an_earlier_try_wrote_are_planned_as_they_are():
+    story = a_room()
+    log = [story.said("one"), story.event("reaction_added", target=2, emoji="+1", actor="bob")]
+    ahead, known = known_after(story).rooms["general"], Known()
+    planned = plan([story.log[0], *log], known)
+    known.rooms["general"] = Projection(planned.rooms["general"], {}, {}, ahead.messages, ahead.reactions)
+    known.rooms["general"].room = known_after(a_room()).rooms["general"].room
+    planned = plan(log, known)
+    assert planned.messages["general", 2] == ahead.messages[2]
+    assert [*planned.reactions.values()] == [*ahead.reactions.values()]
 
 
 def test_a_receipt_counts_for_its_epoch_only():
