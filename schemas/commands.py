@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, TypeAdapter
 
 from schemas import limits
-from schemas.fields import Capacity, Emoji, Metadata, Moment, Mood, Reason, RetentionDays, Text, Title, Topic
+from schemas.fields import Capacity, Emoji, Flag, Metadata, Moment, Mood, Reason, RetentionDays, Text, Title, Topic
 from schemas.ids import (
     ClientIdField,
     CommandIdField,
@@ -31,7 +31,7 @@ class CommandBase(Model):
     actor: UserIdField
     command_id: CommandIdField
     client: ClientIdField | None = None
-    retry: bool = False
+    retry: Flag = False
 
 
 class Create(CommandBase):
@@ -209,7 +209,7 @@ class Typing(CommandBase):
     """Say that one is writing, or no longer. Never logged."""
 
     type: Literal["typing"] = "typing"
-    active: bool = True
+    active: Flag = True
 
 
 class SetStatus(CommandBase):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from math import isfinite
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, AwareDatetime, Field, JsonValue, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, JsonValue, StringConstraints, WithJsonSchema
 from pydantic_core import to_json
 
 from schemas import limits
@@ -85,6 +85,17 @@ def in_utc(value: datetime) -> datetime:
         raise ValueError("the moment is outside the years 1 to 9999") from error
 
 
+def no_count(value: object) -> object:
+    """Leave numbers out: whether they count seconds or milliseconds, and from when, nobody can tell.
+
+    Raises:
+        ValueError: it is a number, also one in a text.
+    """
+    if isinstance(value, int | float) or (isinstance(value, str) and value[4:5] != "-"):
+        raise ValueError("a moment is a text as in RFC 3339")
+    return value
+
+
 Text = Annotated[
     str,
     AfterValidator(checked_text),
@@ -107,5 +118,7 @@ Mood = Annotated[str, AfterValidator(checked_characters), StringConstraints(max_
 Metadata = Annotated[dict[str, JsonValue], AfterValidator(checked_metadata)]
 Capacity = Annotated[int, Field(ge=1, le=limits.ROOM_MEMBERS, strict=True)]
 RetentionDays = Annotated[int, Field(ge=1, le=36_500, strict=True)]
-Moment = Annotated[AwareDatetime, AfterValidator(in_utc)]
+Flag = Annotated[bool, Field(strict=True)]
+"""True or false, and not a word or number that could be taken for one."""
+Moment = Annotated[AwareDatetime, BeforeValidator(no_count), AfterValidator(in_utc)]
 """A moment in UTC; on the wire RFC 3339 ending in `Z`, with a fraction of six digits unless it is zero."""

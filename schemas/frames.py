@@ -13,7 +13,7 @@ from pydantic import Field
 from schemas.answers import Accepted, FrameNumber, MemberView, Refused
 from schemas.commands import CLIENT_COMMAND, COMMANDS, GATE_VERBS, OPERATOR_VERBS, ClientCommand, Position
 from schemas.events import Event
-from schemas.fields import Moment, Title
+from schemas.fields import Flag, Moment, Title
 from schemas.ids import (
     ClientId,
     ClientIdField,
@@ -55,7 +55,7 @@ class AttachFrame(ClientFrame):
     type: Literal["attach"] = "attach"
     room: RoomIdField
     position: Position | None = None
-    echo: bool = False
+    echo: Flag = False
 
 
 class DetachFrame(ClientFrame):
@@ -79,7 +79,7 @@ class RoomsFrame(ClientFrame):
     """The actor's rooms, or with `directory` the public ones."""
 
     type: Literal["rooms"] = "rooms"
-    directory: bool = False
+    directory: Flag = False
     limit: Limit = 50
 
 

@@ -12,7 +12,7 @@ from pydantic import Field, TypeAdapter
 from schemas import limits
 from schemas.answers import Accepted, MemberView, Refused
 from schemas.events import Event, MessagePosted
-from schemas.fields import Emoji, Moment, Title, Topic
+from schemas.fields import Emoji, Flag, Moment, Title, Topic
 from schemas.ids import CommandIdField, EpochField, MessageIdField, RoomIdField, Seq, UserIdField
 from schemas.model import Model
 from schemas.roles import Role, Visibility
@@ -35,7 +35,7 @@ class PageQuery(Model):
     after: Seq | None = None
     before: Seq | None = None
     limit: Limit = 50
-    messages: bool = False
+    messages: Flag = False
     through_seq: Seq | None = None
 
 
