@@ -53,6 +53,7 @@ async def test_i6_an_event_is_one_publish_to_the_log_and_one_to_the_fan_out_what
     for gate in watching:
         await gate.attach("general", a="mia")
     await eventually(lambda: nothing_reaches(idle, sender, watching[0]))
+    await eventually(lambda: signals_of(watching[0], "presence"))
     idle.arrived.clear()
     logged, fanned_out = await count_publishes(link, routes.LOG, "#"), await count_publishes(link, routes.FANOUT, "#")
     for number in range(50):
@@ -64,11 +65,15 @@ async def test_i6_an_event_is_one_publish_to_the_log_and_one_to_the_fan_out_what
 
 async def nothing_reaches(idle, sender, watcher):
     """The room knows by now that a gate holds nothing of it."""
-    before, signals = len(idle.arrived), len(watcher.signals())
-    for _ in range(3):
-        await sender.ask("typing")
-    await eventually(lambda: len(watcher.signals()) == signals + 3)
+    before, signals = len(idle.arrived), len(signals_of(watcher, "typing"))
+    for active in (True, False, True, False):
+        await sender.ask("typing", active=active)
+    await eventually(lambda: len(signals_of(watcher, "typing")) == signals + 4)
     return len(idle.arrived) == before
+
+
+def signals_of(gate, name):
+    return [signal for signal in gate.signals() if signal["signal"] == name]
 
 
 async def count_publishes(link, exchange, key):
@@ -161,7 +166,7 @@ async def test_typing_is_signalled_and_never_logged(worker, sender, history, ope
     await gate.attach("general", a="olga")
     answer = await sender.ask("typing", "mia")
     assert (answer.type, answer.seq) == ("accepted", 1)
-    await eventually(lambda: [signal for signal in gate.signals() if signal["signal"] == "typing"])
+    await eventually(lambda: signals_of(gate, "typing"))
     assert history.seqs("general") == [1]
 
 
