@@ -5,14 +5,14 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.events import EVENT
+from schemas.events import EVENT, Receipt
 from schemas.state import RoomState
 from services.history.fold import fold
-from services.room.model import Room, evolve
+from services.room.model import Room, evolve, marked
 
 BEGAN = datetime(2026, 11, 20, 12, tzinfo=UTC)
 USERS = ("ann", "ben", "cem", "dot")
-INVITES = ("invite-0001", "invite-0002")
+INVITES = ("invite-0001", "invite-0002", "invite-0003")
 ROLES = ("owner", "admin", "moderator", "member", "reader")
 
 users = st.sampled_from(USERS)
@@ -40,6 +40,7 @@ FREE_FACTS = {
             "role": st.sampled_from(ROLES),
             "expires_at": st.just(BEGAN + timedelta(days=1)),
             "max_uses": st.none() | st.integers(1, 3),
+            "swept": st.lists(st.sampled_from(INVITES), max_size=3, unique=True),
         },
         "invite_revoked": {"invite": st.sampled_from(INVITES)},
         "member_banned": {"user": users, "text": st.sampled_from(("", "spam")), "until": moments},
@@ -95,6 +96,19 @@ def head(seq):
     return {"room": "r", "epoch": "e1", "seq": seq + 1, "at": at, "actor": "ann", "command_id": f"c{seq}"}
 
 
+def receipts():
+    """Marks of anybody, at any moment: also of one who is no member, or from before they became one."""
+    return st.builds(
+        Receipt,
+        room=st.just("r"),
+        epoch=st.just("e1"),
+        user=users,
+        read=st.integers(0, 30),
+        delivered=st.integers(0, 30),
+        at=st.integers(-5, 30).map(lambda seconds: BEGAN + timedelta(seconds=seconds)),
+    )
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_i7_room_and_history_make_the_same_room_of_the_same_events(data):
@@ -105,6 +119,9 @@ def test_i7_room_and_history_make_the_same_room_of_the_same_events(data):
         event = EVENT.validate_python(head(seq) | data.draw(possible))
         room, state = evolve(room, event), fold(state, event)
         assert room.to_state() == state
+        for receipt in data.draw(st.lists(receipts(), max_size=2), "receipts"):
+            room, state = marked(room, receipt), fold(state, receipt)
+            assert room.to_state() == state
 
 
 @settings(max_examples=50, deadline=None)
