@@ -1,10 +1,10 @@
 """What later entries make of earlier ones, as everybody sees it who reads, searches or takes a room over."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from schemas.events import ReactionCount
+from schemas.events import ReactionCount, decode_logged, encode_logged
 from schemas.queries import (
     MembersQuery,
     MessageQuery,
@@ -16,6 +16,7 @@ from schemas.queries import (
     TargetQuery,
 )
 from services.history.pages import answer_of
+from tests.bed.waiting import eventually
 from tests.contract.chronicle import BEGAN, Chronicle
 
 pytestmark = [pytest.mark.broker, pytest.mark.store]
@@ -185,6 +186,45 @@ async def test_a_deleted_text_is_in_no_page_search_snapshot_or_list(start_histor
     assert (gone.seq, gone.actor, gone.at, gone.deleted) == (2, "bob", said.entry.at, True)
     assert (gone.text, gone.metadata, gone.mentions) == (None, {}, ())
     assert [event.seq for event in answers[1].events] == [1, 2, 3, 4]
+
+
+def just_now(logged):
+    """The same, of this moment."""
+    entry = logged.entry.model_copy(update={"at": datetime.now(UTC)})
+    return decode_logged(encode_logged(entry.to_json(), logged.fence))
+
+
+async def test_what_a_room_has_kept_for_long_enough_nobody_reads_again_and_no_seq_is_missing(start_history, log_side):
+    await start_history(retention_seconds=1)
+    story = await told(log_side, retention_days=30)
+    for_ever = await told(log_side, "for-ever")
+    old = story.said("old words", actor="bob", metadata={"note": "old"})
+    edit = story.event("message_edited", target=2, text="old words still", actor="bob")
+    await log_side.log([old, edit, just_now(story.said("new words"))])
+    await log_side.log([for_ever.said("the oldest words")])
+    message = MessageQuery(room="general", actor="alice", message_id=old.entry.message_id)
+
+    async def is_gone():
+        return (await log_side.ask(message)).event.deleted
+
+    await stored(log_side)
+    await eventually(is_gone, 30)
+    events = await page(log_side)
+    assert [(event.seq, getattr(event, "text", None)) for event in events] == [
+        (1, None),
+        (2, None),
+        (3, None),
+        (4, "new words"),
+    ]
+    assert (events[1].actor, events[1].metadata, events[1].deleted) == ("bob", {}, True)
+    assert (await log_side.hole("general", after=0)).events == events
+    assert sorted(await found(log_side, "alice", "words")) == [
+        ("for-ever", "the oldest words"),
+        ("general", "new words"),
+    ]
+    assert await log_side.lookup("general", "bob", old.entry.command_id) == answer_of(old.entry)
+    target = await log_side.barrier(TargetQuery(room="general", actor="alice", seq=2))
+    assert (target.message.author, target.message.deleted) == ("bob", True)
 
 
 async def test_a_search_finds_the_newest_text_in_any_case_and_language(start_history, log_side):

@@ -131,7 +131,7 @@ async def test_an_entry_the_store_cannot_hold_is_parked_alone(start_history, log
     bad, good = Chronicle("bad"), Chronicle(twin_of("bad"))
     await start_history()
     created = bad.created()
-    boundless = bad.event("invite_created", invite="invite-0001", role="member", expires_at=bad.now, max_uses=2**70)
+    boundless = bad.said()._replace(fence=2**70)
     await log_side.log([created, boundless, good.created(), *good.chat(3)])
     await eventually(lambda: stored(good.room) == [1, 2, 3, 4], 30)
     assert stored("bad") == [1]
