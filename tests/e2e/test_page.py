@@ -78,6 +78,23 @@ class Page:
 
         await eventually(shown, SEEN_SECONDS)
 
+    def message(self, text):
+        """The message of this text."""
+        return self.tab.locator("#log .message", has=self.tab.locator(".text", has_text=text))
+
+    async def press(self, text, button):
+        """Press one of the buttons of a message, which are there for whoever points at it."""
+        await self.message(text).locator(".bubble").hover()
+        await self.message(text).get_by_role("button", name=button, exact=True).click()
+
+    async def has_message(self, text, within):
+        """A message of this text shows something within it."""
+
+        async def shown():
+            return within in (await self.message(text).text_content() or "")
+
+        await eventually(shown, SEEN_SECONDS)
+
     async def says(self, selector, text):
         async def said():
             return text in (await self.tab.locator(selector).text_content() or "")
@@ -113,6 +130,67 @@ async def test_two_windows_on_two_gates_show_one_conversation(stack, visit):
     await bob.tab.context.close()
     await eventually(lambda: alice.tab.locator("#members li:not(.online)", has_text="bob").count(), SEEN_SECONDS)
     assert alice.complaints == []
+
+
+async def test_own_messages_are_edited_and_deleted_for_everybody(stack, visit):
+    alice, bob = await visit(stack.gates[0], "alice"), await visit(stack.gates[1], "bob")
+    await alice.say("the meeting is at noon")
+    await bob.shows("the meeting is at noon")
+    await bob.message("at noon").locator(".bubble").hover()
+    assert await bob.message("at noon").get_by_role("button", name="Edit").count() == 0
+    await alice.press("at noon", "Edit")
+    text = alice.tab.get_by_label("Message", exact=True)
+    assert await text.input_value() == "the meeting is at noon"
+    await text.fill("the meeting is at one")
+    await text.press("Enter")
+    for page in (alice, bob):
+        await page.has_message("the meeting is at one", "edited")
+    await alice.press("at one", "Delete")
+    await alice.press("at one", "Really delete?")
+    for page in (alice, bob):
+        await page.shows("This message was deleted.")
+    await alice.tab.reload()
+    await alice.open("General Discussion")
+    await alice.shows("This message was deleted.")
+    assert alice.complaints == []
+
+
+async def test_editing_is_given_up_with_escape(stack, visit):
+    alice = await visit(stack.gates[0], "alice")
+    await alice.say("as it is")
+    await alice.shows("as it is")
+    await alice.press("as it is", "Edit")
+    text = alice.tab.get_by_label("Message", exact=True)
+    await text.fill("something else")
+    await text.press("Escape")
+    assert await text.input_value() == ""
+    await alice.say("and on")
+    await alice.shows("as it is", "and on")
+
+
+async def test_reactions_are_put_counted_and_taken_back(stack, visit):
+    alice, bob = await visit(stack.gates[0], "alice"), await visit(stack.gates[1], "bob")
+    await alice.say("cake in the kitchen")
+    await bob.shows("cake in the kitchen")
+    await bob.press("cake", "React with 🎉")
+    await alice.has_message("cake", "🎉 1")
+    await alice.message("cake").locator(".chip").click()
+    for page in (alice, bob):
+        await page.has_message("cake", "🎉 2")
+    await alice.message("cake").locator(".chip[aria-pressed=true]").click()
+    for page in (alice, bob):
+        await page.has_message("cake", "🎉 1")
+    await bob.tab.reload()
+    await bob.open("General Discussion")
+    await bob.has_message("cake", "🎉 1")
+    await bob.message("cake").locator(".chip").click()
+    await eventually(bob.message("cake").locator(".chip[aria-pressed=true]").count, SEEN_SECONDS)
+    await bob.message("cake").locator(".chip").click()
+    await eventually(lambda: no_chips(alice), SEEN_SECONDS)
+
+
+async def no_chips(page):
+    return await page.message("cake").locator(".chip").count() == 0
 
 
 async def test_a_room_one_is_not_in_is_read_and_joined(stack, visit):

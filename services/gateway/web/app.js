@@ -41,6 +41,7 @@ function draw() {
 
 const on = {
   select(room) {
+    if (room !== state.current) stopEditing();
     location.hash = room;
     byId("chat").dataset.pane = "talk";
     if (room !== state.current) put({ kind: "select", room });
@@ -48,6 +49,13 @@ const on = {
   },
   older: (room) => put({ kind: "older", room }),
   again: (room, commandId) => put({ kind: "again", room, commandId, newId: newId() }),
+  react: (room, seq, emoji) => put({ kind: "react", room, seq, emoji, commandId: newId() }),
+  remove: (room, seq) => put({ kind: "delete", room, seq, commandId: newId() }),
+  editing(room, seq) {
+    put({ kind: "editing", room, seq });
+    const item = state.rooms[room].items.find((each) => each.seq === seq);
+    if (state.rooms[room].editing === seq) writeInstead(item.text);
+  },
   discard: (room, commandId) => put({ kind: "discard", room, commandId }),
 };
 
@@ -124,10 +132,24 @@ function sayWhatIsWritten() {
     tell("That is too long for one message.");
     return;
   }
-  put({ kind: "say", room: state.current, text: text.trim(), commandId: newId() });
-  byId("text").value = "";
+  const { editing } = state.rooms[state.current];
+  const written = { room: state.current, text: text.trim(), commandId: newId() };
+  if (editing === null) put({ kind: "say", ...written });
+  else put({ kind: "edit", seq: editing, ...written });
+  writeInstead("");
+  if (editing === null) byId("scroll").scrollTop = byId("scroll").scrollHeight;
+}
+
+function writeInstead(text) {
+  byId("text").value = text;
   fitText();
-  byId("scroll").scrollTop = byId("scroll").scrollHeight;
+  byId("text").focus();
+}
+
+function stopEditing() {
+  if (!state.current || state.rooms[state.current].editing === null) return;
+  put({ kind: "editing", room: state.current });
+  writeInstead("");
 }
 
 function fitText() {
@@ -166,6 +188,7 @@ function listen() {
     focusText();
   });
   byId("text").addEventListener("keydown", (event) => {
+    if (event.key === "Escape") stopEditing();
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
     sayWhatIsWritten();
@@ -180,6 +203,7 @@ function listen() {
     focusText();
   });
   byId("join").addEventListener("click", () => put({ kind: "join", room: state.current, commandId: newId() }));
+  byId("stop-editing").addEventListener("click", stopEditing);
   byId("leave").addEventListener("click", () => showLogin());
   byId("token-form").addEventListener("submit", (event) => {
     event.preventDefault();

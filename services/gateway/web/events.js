@@ -8,6 +8,7 @@ export const PAGE = 50;
 export const AHEAD_LIMIT = 1_000;
 export const HOLE_MS = 1_000;
 export const HOLE_TRIES = 5;
+export const MARK_EVERY_MS = 1_500;
 
 export function onEvent(work, event) {
   const room = roomOf(work, event.room);
@@ -42,7 +43,7 @@ function drain(work, id) {
 function happen(work, id, event) {
   const room = roomOf(work, id);
   const { [event.actor]: _, ...typing } = room.typing;
-  changeRoom(work, id, { ...append(room, event, work.state.current === id), typing });
+  changeRoom(work, id, { ...append(room, event, work.state.current === id, work.state.user), typing });
   if (event.actor === work.state.user) dropPending(work, id, event.command_id);
   facts[event.event]?.(work, roomOf(work, id), event);
 }
@@ -51,8 +52,10 @@ const facts = {
   message_posted(work, room, event) {
     const away = work.state.current !== room.id || !work.state.visible;
     const unread = room.unread + (away && event.actor !== work.state.user ? 1 : 0);
-    changeRoom(work, room.id, { unread, preview: `${event.actor}: ${event.text}` });
+    changeRoom(work, room.id, { unread, ...previewOf(event.seq, event.actor, event.text) });
   },
+  message_edited: (work, room, event) => renewPreview(work, room, event.target),
+  message_deleted: (work, room, event) => renewPreview(work, room, event.target),
   room_updated(work, room, event) {
     const { title = room.title, topic = room.topic, visibility = room.visibility } = event;
     changeRoom(work, room.id, { title, topic, visibility });
@@ -65,12 +68,22 @@ const facts = {
   },
   member_left: dropMember,
   member_banned: dropMember,
-  member_changed(work, room, { user, role }) {
+  member_changed(work, room, { user, role, muted }) {
+    if (user === work.state.user && muted !== undefined) changeRoom(work, room.id, { muted });
     const member = room.members[user];
     if (member && role) changeRoom(work, room.id, { members: { ...room.members, [user]: { ...member, role } } });
     if (user === work.state.user && role) changeRoom(work, room.id, { role });
   },
 };
+
+const previewOf = (seq, user, text) => ({ preview: `${user}: ${text ?? "deleted"}`, previewSeq: seq });
+
+/** The list of rooms shows no text that is gone. */
+function renewPreview(work, room, target) {
+  const item = room.items.findLast((each) => each.seq === target);
+  if (target !== room.previewSeq || !item) return;
+  changeRoom(work, room.id, previewOf(target, item.user, item.deleted ? null : item.text));
+}
 
 function dropMember(work, room, { user }) {
   const { [user]: gone, ...members } = room.members;
@@ -84,8 +97,9 @@ export function see(work) {
   if (!room || !work.state.visible) return;
   if (room.unread !== 0 || room.seen !== room.seq) changeRoom(work, room.id, { unread: 0, seen: room.seq });
   const last = room.items.at(-1)?.seq ?? 0;
-  if (work.state.marks && room.phase === "here" && last > room.marked) {
-    changeRoom(work, room.id, { marked: last });
+  const due = work.now - room.markedAt >= MARK_EVERY_MS;
+  if (work.state.marks && room.phase === "here" && last > room.marked && due) {
+    changeRoom(work, room.id, { marked: last, markedAt: work.now });
     ask(work, "mark", { type: "mark_read", room: room.id, seq: last });
   }
 }
@@ -132,13 +146,14 @@ function onOlder(work, frame) {
     changeRoom(work, room.id, { older: { state: "due", at: work.now + AGAIN_MS, tries: tries + 1 } });
     return;
   }
-  changeRoom(work, room.id, { ...prepend(room, frame.events), older: null, loaded: true });
+  changeRoom(work, room.id, { ...prepend(room, frame.events, frame.head), older: null, loaded: true });
   if (work.state.current === room.id) see(work);
 }
 
 function onFill(work, frame) {
   const before = roomOf(work, frame.room);
   if (before.epoch !== frame.epoch) return;
+  changeRoom(work, frame.room, { top: Math.max(before.top, frame.head) });
   for (const event of frame.events) onEvent(work, event);
   if (roomOf(work, frame.room).seq === before.seq) holeStays(work, frame.room);
   else changeRoom(work, frame.room, { hole: null });

@@ -51,7 +51,9 @@ export function settleOwn(work, room, event) {
 }
 
 export function ownerOf(work, commandId) {
-  const holds = (room) => room.pending.some((each) => each.commandId === commandId);
-  const room = commandId ? Object.values(work.state.rooms).find(holds) : null;
-  return room ? { wish: "send", room: room.id, commandId } : null;
+  const rooms = commandId ? Object.values(work.state.rooms) : [];
+  const within = (list) => rooms.find((room) => room[list].some((each) => each.commandId === commandId));
+  const [saying, doing] = [within("pending"), within("deeds")];
+  if (saying) return { wish: "send", room: saying.id, commandId };
+  return doing ? { wish: "deed", room: doing.id, commandId } : null;
 }

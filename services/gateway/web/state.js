@@ -2,6 +2,7 @@
 // No clock, no socket, no document: `input.now` (milliseconds) and new command ids come from outside.
 // The order of a room is the order on the page; nothing is shown twice and nothing missing goes unnoticed.
 
+import { changeDeed, giveUpDeed, onDelete, onEdit, onReact, sendDeed, settleDeed } from "./deeds.js";
 import { holeStays, loadOlder, onEvent, onPage, place, see, watchHole } from "./events.js";
 import { changePending, dropPending, onAgain, onSay, ownerOf, sendDue } from "./sending.js";
 import { AGAIN_MS, answered, ask, change, changeRoom, newRoom, online, roomOf, tell } from "./work.js";
@@ -43,6 +44,10 @@ const inputs = {
   say: onSay,
   again: onAgain,
   discard: (work, input) => dropPending(work, input.room, input.commandId),
+  edit: onEdit,
+  delete: onDelete,
+  react: onReact,
+  editing: onEditing,
   join: onJoin,
   older: (work, input) => loadOlder(work, input.room),
   writing: onWriting,
@@ -85,6 +90,7 @@ function onClosed(work, { link }) {
       typing: {},
       older: room.older?.state === "asked" ? { ...room.older, state: "due", at: work.now } : room.older,
       pending: room.pending.map((each) => ({ ...each, due: each.problem ? each.due : 0 })),
+      deeds: room.deeds.map((each) => ({ ...each, due: 0 })),
     });
   }
 }
@@ -131,13 +137,14 @@ function attach(work, id) {
   if (!online(work) || room.phase !== "away") return;
   const position = room.seq === null ? {} : { position: { epoch: room.epoch, seq: room.seq } };
   changeRoom(work, id, { phase: "attaching", attachAt: null });
-  ask(work, "attach", { type: "attach", room: id, ...position });
+  ask(work, "attach", { type: "attach", room: id, echo: true, ...position });
 }
 
 function onAttached(work, frame) {
   answered(work, frame.id);
   const room = roomOf(work, frame.room) ?? newRoom(frame.room);
-  const members = Object.fromEntries(frame.members.map(({ user, role, online: here }) => [user, { role, online: here }]));
+  const person = ({ user, role, online: here, status = null }) => [user, { role, online: here, status }];
+  const members = Object.fromEntries(frame.members.map(person));
   changeRoom(work, frame.room, {
     phase: "here",
     member: true,
@@ -147,11 +154,13 @@ function onAttached(work, frame) {
     role: frame.role ?? room.role,
     memberCount: frame.member_count,
     members,
+    onlineCount: frame.members.filter((member) => member.online).length,
     problem: null,
   });
   if (room.seq === null || room.epoch !== frame.epoch) begin(work, frame.room, frame.epoch, frame.seq);
   else changeRoom(work, frame.room, { top: Math.max(room.top, frame.seq) });
   sendDue(work, frame.room);
+  sendDeed(work, frame.room);
 }
 
 /** Start a numbering: everything after `seq` comes live, everything up to it is asked for when wanted. */
@@ -169,6 +178,8 @@ function begin(work, id, epoch, seq) {
     loaded: seq === 0,
     older: null,
     divider: null,
+    editing: null,
+    marked: 0,
   });
   if (work.state.current === id) loadOlder(work, id);
 }
@@ -201,7 +212,14 @@ function onSelect(work, { room: id }) {
 
 function leave(work) {
   const { current } = work.state;
-  if (current) changeRoom(work, current, { divider: null });
+  if (current) changeRoom(work, current, { divider: null, editing: null });
+}
+
+/** One begins to give a message of one's own another text, or (without `seq`) gives up on it. */
+function onEditing(work, { room: id, seq = null }) {
+  const item = roomOf(work, id)?.items.find((each) => each.seq === seq);
+  const own = item?.kind === "said" && item.user === work.state.user && !item.deleted;
+  if (roomOf(work, id)) changeRoom(work, id, { editing: own ? seq : null });
 }
 
 function onVisible(work, { visible }) {
@@ -240,6 +258,7 @@ function onAccepted(work, frame) {
   const entry = room.pending.find((each) => each.commandId === frame.command_id);
   if (entry) place(work, room, entry, frame);
   else if (question?.wish === "send") dropPending(work, room.id, frame.command_id);
+  settleDeed(work, roomOf(work, room.id), frame);
   sendDue(work, frame.room);
 }
 
@@ -265,6 +284,10 @@ const refusals = {
     if (frame.retry) changePending(work, room, commandId, { due: againAt(work, frame) });
     else changePending(work, room, commandId, { problem: frame.message, due: Infinity });
     sendDue(work, room);
+  },
+  deed(work, { room, commandId }, frame) {
+    if (frame.retry) changeDeed(work, room, commandId, { due: againAt(work, frame) });
+    else giveUpDeed(work, room, commandId, frame.message);
   },
   attach(work, { room }, frame) {
     changeRoom(work, room, { phase: "away" });
@@ -297,14 +320,22 @@ const signals = {
     const { [user]: _, ...others } = room.typing;
     changeRoom(work, id, { typing: active ? { ...others, [user]: work.now + seconds * 1000 } : others });
   },
-  presence(work, { room: id, user, state }) {
+  presence(work, { room: id, changes = [], online_count: onlineCount, anew }) {
     const room = roomOf(work, id);
     if (!room) return;
-    const member = room.members[user] ?? { role: "member" };
-    changeRoom(work, id, { members: { ...room.members, [user]: { ...member, online: state !== "offline" } } });
+    const members = anew ? allAway(room.members) : { ...room.members };
+    for (const { user, state, mood = "", text = "" } of changes) {
+      const here = state !== "offline";
+      const status = here ? { state, mood, text } : null;
+      members[user] = { ...(members[user] ?? { role: "member" }), online: here, status };
+    }
+    changeRoom(work, id, { members, onlineCount });
   },
   service: (work, { available }) => change(work, { available }),
 };
+
+const allAway = (members) =>
+  Object.fromEntries(Object.entries(members).map(([user, member]) => [user, { ...member, online: false, status: null }]));
 
 // Time
 
@@ -335,4 +366,6 @@ function tickRoom(work, id) {
   if (room.older?.state === "due" && work.now >= room.older.at) loadOlder(work, id);
   watchHole(work, roomOf(work, id));
   sendDue(work, id);
+  sendDeed(work, id);
+  if (work.state.current === id) see(work);
 }

@@ -6,6 +6,9 @@ const calendar = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "num
 const GROUP_MS = 5 * 60_000;
 const AT_END_PX = 60;
 const PATIENCE_MS = 1_200;
+const REACTIONS = ["👍", "❤️", "😂", "🎉", "👀"];
+const MODERATES = ["owner", "admin", "moderator"];
+const WRITES = [...MODERATES, "member"];
 
 /** Make an element: class, text and attributes by name. */
 export function element(tag, fields = {}, ...children) {
@@ -171,9 +174,8 @@ function renderRoom(state, room, on) {
 function renderHead(room) {
   setText(byId("title"), room.title);
   setText(byId("topic"), room.topic || `${{ public: "Public", private: "Private", direct: "Direct" }[room.visibility]} room`);
-  const here = Object.values(room.members).filter((member) => member.online).length;
   const known = Object.keys(room.members).length > 0;
-  setText(byId("count"), known ? `${here} of ${room.memberCount} here` : plural(room.memberCount, "member"));
+  setText(byId("count"), known ? `${room.onlineCount} of ${room.memberCount} here` : plural(room.memberCount, "member"));
 }
 
 function renderComposer(room) {
@@ -186,6 +188,8 @@ function renderComposer(room) {
   const closed = room.closed ? "This room is closed; it can still be read." : "";
   const reading = room.member && room.role === "reader" ? "You may read here, not write." : "";
   setText(byId("problem"), room.problem ?? (closed || reading));
+  byId("editing").hidden = room.editing === null;
+  setText(byId("send"), room.editing === null ? "Send" : "Save");
 }
 
 function renderTyping(room) {
@@ -214,11 +218,18 @@ function personRow(state, user, member) {
     update(node) {
       const [name, note] = node.lastChild.children;
       node.classList.toggle("online", member.online);
+      node.classList.toggle("busy", member.online && ["away", "dnd"].includes(member.status?.state));
       setText(name, user);
       const role = ["owner", "admin", "moderator", "reader"].includes(member.role) ? member.role : "";
-      setText(note, [user === state.user ? "you" : "", role, member.online ? "" : "away"].filter(Boolean).join(" · "));
+      setText(note, [user === state.user ? "you" : "", role, statusText(member)].filter(Boolean).join(" · "));
     },
   };
+}
+
+function statusText({ online, status }) {
+  if (!online) return "not here";
+  const state = { away: "away", dnd: "do not disturb" }[status?.state];
+  return [state, status?.mood, status?.text].filter(Boolean).join(" ");
 }
 
 // The messages
@@ -318,6 +329,9 @@ function messageRow(state, room, item, before, on) {
       node.classList.toggle("deleted", Boolean(item.deleted));
       setText(node.querySelector(".text"), item.deleted ? "This message was deleted." : item.text);
       setText(node.querySelector("time"), timeText(item));
+      setText(node.querySelector(".edited"), item.editedSeq && !item.deleted ? "edited" : "");
+      renderActions(node.querySelector(".actions"), state, room, item, on);
+      renderReactions(node.querySelector(".reactions"), room, item, on);
       renderProblem(node.querySelector(".trouble"), room, item, on);
     },
   };
@@ -326,15 +340,91 @@ function messageRow(state, room, item, before, on) {
 function makeMessage(item, own) {
   const name = element("span", { className: "name", text: own ? "You" : item.user });
   const time = element("time", { datetime: item.at });
-  const bubble = element("div", { className: "bubble" }, element("p", { className: "text", dir: "auto" }));
+  const text = element("p", { className: "text", dir: "auto" });
+  const bubble = element("div", { className: "bubble" }, text, element("small", { className: "edited" }));
+  bubble.append(element("div", { className: "actions", role: "group", "aria-label": `Message of ${item.user}` }));
+  bubble.addEventListener("click", () => toggleChosen(bubble));
   const body = element("div", { className: "body" }, element("div", { className: "meta" }, name, time), bubble);
-  body.append(element("div", { className: "trouble" }));
+  body.append(element("div", { className: "reactions" }), element("div", { className: "trouble" }));
   return element("li", { className: own ? "message own" : "message" }, avatar(item.user), body);
+}
+
+/** Where nothing hovers, a touch shows what can be done to a message, and hides it again. */
+function toggleChosen(bubble) {
+  if (matchMedia("(hover: hover)").matches || !getSelection().isCollapsed) return;
+  const chosen = bubble.classList.contains("chosen");
+  for (const other of document.querySelectorAll(".bubble.chosen")) other.classList.remove("chosen");
+  bubble.classList.toggle("chosen", !chosen);
+}
+
+/** What this person may do to this message, as far as the page can tell; the room decides. */
+function deedsFor(state, room, item) {
+  const lives = item.kind === "said" && !item.pending && !item.deleted && room.member && !room.closed;
+  if (!lives || !WRITES.includes(room.role ?? "member")) return { react: false, edit: false, remove: false };
+  const own = item.user === state.user;
+  return { react: true, edit: own, remove: own || MODERATES.includes(room.role) };
+}
+
+function renderActions(node, state, room, item, on) {
+  const may = deedsFor(state, room, item);
+  const key = JSON.stringify([may, item.seq]);
+  if (node.dataset.key === key) return;
+  node.dataset.key = key;
+  node.replaceChildren();
+  if (may.react) node.append(...REACTIONS.map((emoji) => reactionButton(emoji, () => on.react(room.id, item.seq, emoji))));
+  if (may.edit) node.append(actionButton("Edit", () => on.editing(room.id, item.seq)));
+  if (may.remove) node.append(deleteButton(() => on.remove(room.id, item.seq)));
+}
+
+function actionButton(text, act) {
+  const button = element("button", { className: "quiet", type: "button", text });
+  button.addEventListener("click", (event) => {
+    event.stopPropagation();
+    act(button);
+  });
+  return button;
+}
+
+function reactionButton(emoji, act) {
+  const button = actionButton(emoji, act);
+  button.setAttribute("aria-label", `React with ${emoji}`);
+  return button;
+}
+
+/** Deleting is for good: it takes two presses. */
+function deleteButton(act) {
+  const button = actionButton("Delete", () => {
+    if (button.classList.contains("armed")) act();
+    button.classList.toggle("armed");
+    setText(button, button.classList.contains("armed") ? "Really delete?" : "Delete");
+  });
+  button.addEventListener("blur", () => {
+    button.classList.remove("armed");
+    setText(button, "Delete");
+  });
+  return button;
+}
+
+function renderReactions(node, room, item, on) {
+  reconcile(
+    node,
+    Object.entries(item.deleted ? {} : (item.reactions ?? {})).map(([emoji, { count, mine }]) => ({
+      key: emoji,
+      make: () => element("button", { className: "chip", type: "button" }),
+      update(chip) {
+        setText(chip, `${emoji} ${count}`);
+        chip.setAttribute("aria-pressed", String(mine));
+        chip.setAttribute("aria-label", `${emoji}, ${plural(count, "reaction")}`);
+        chip.disabled = !room.member || room.closed;
+        chip.onclick = () => on.react(room.id, item.seq, emoji);
+      },
+    })),
+  );
 }
 
 function timeText(item) {
   if (item.pending && !item.problem && item.placed === null) return item.sent > 1 ? "trying again" : "sending";
-  return clock.format(new Date(item.at)) + (item.edited ? " · edited" : "");
+  return clock.format(new Date(item.at));
 }
 
 function renderProblem(node, room, item, on) {

@@ -18,6 +18,9 @@ export function newRoom(id) {
     typingSaidAt: -Infinity,
     unread: 0,
     preview: "",
+    previewSeq: null,
+    onlineCount: 0,
+    muted: false,
     phase: "away", // away | attaching | here
     attachAt: null,
     problem: null,
@@ -34,9 +37,12 @@ export function newRoom(id) {
     loaded: false,
     older: null, // null | {state: "asked" | "due" | "failed", at, tries, problem}
     pending: [],
+    deeds: [],
+    editing: null, // the seq of one's own message that is being given another text
     seen: null,
     divider: null,
     marked: 0,
+    markedAt: -Infinity,
   };
 }
 

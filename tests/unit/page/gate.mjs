@@ -58,6 +58,10 @@ export class Page {
     return this;
   }
 
+  presence(onlineCount, ...changes) {
+    return this.frame("signal", { signal: "presence", room: "general", online_count: onlineCount, changes });
+  }
+
   open() {
     return this.put("opened", { user: "alice" });
   }

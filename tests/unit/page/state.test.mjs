@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { AHEAD_LIMIT, HOLE_MS, HOLE_TRIES } from "../../../services/gateway/web/events.js";
+import { AHEAD_LIMIT, HOLE_MS, HOLE_TRIES, MARK_EVERY_MS } from "../../../services/gateway/web/events.js";
 import { ITEMS_KEPT } from "../../../services/gateway/web/items.js";
 import { LISTS_EVERY_MS, TYPING_EVERY_MS } from "../../../services/gateway/web/state.js";
 import { AGAIN_MS, ANSWER_MS } from "../../../services/gateway/web/work.js";
@@ -37,7 +37,7 @@ test("older pages stand above, and edits made later reach them", () => {
   assert.equal(page.sent.at(-1).before, 3);
   page.page(posts(1, 2), { head: 4 });
   assert.deepEqual(page.texts(), ["better", "text 2", "text 3"]);
-  assert.equal(page.room().items[0].edited, true);
+  assert.equal(page.room().items[0].editedSeq, 4);
 });
 
 test("a page that overlaps what is there repeats nothing", () => {
@@ -197,9 +197,9 @@ test("messages in a room that is not open are counted until it is, and then divi
 });
 
 test("how far one has read is told, unless the service does not know of it", () => {
-  const page = inRoom().event(posted(3));
+  const page = inRoom().wait(MARK_EVERY_MS).event(posted(3));
   page.refuse(page.take("mark_read"), "unknown_command");
-  page.event(posted(4));
+  page.wait(MARK_EVERY_MS).event(posted(4));
   assert.equal(page.take("mark_read"), undefined);
 });
 
@@ -239,7 +239,7 @@ test("an attach that is put off is asked again, one that is refused says why", (
 
 test("who comes and goes is known, and who joins and leaves is said", () => {
   const page = inRoom();
-  page.frame("signal", { signal: "presence", room: "general", user: "bob", state: "online", online_count: 2 });
+  page.presence(2, { user: "bob", state: "online" });
   assert.equal(page.room().members.bob.online, true);
   const base = { type: "event", room: "general", epoch: "e1", at: AT, command_id: "x" };
   page.event({ ...base, seq: 3, event: "member_joined", actor: "carol", user: "carol", role: "member" });
