@@ -62,7 +62,7 @@ class RoomStandIn:
         self.epochs: dict[RoomId, str] = {}
         self.events: dict[RoomId, list[Event]] = {}
         self.sessions: dict[RoomId, dict[ClientId, UserId]] = {}
-        self.refs: dict[ClientId, int] = {}
+        self.refs: dict[tuple[RoomId, ClientId], int] = {}
         self.gates: set[GateId] = set()
         self.commands: list[Command] = []
         self.queries: list[Any] = []
@@ -147,7 +147,7 @@ class RoomStandIn:
                 await self._attach(command, delivery)
             case Detach():
                 for session in command.sessions:
-                    if session.attach_ref >= self.refs.get(session.client, 0):
+                    if session.attach_ref >= self.refs.get((command.room, session.client), 0):
                         self.sessions[command.room].pop(session.client, None)
             case _ if command.type in EVENTLESS_VERBS and self._refusal(command) is None:
                 await self._reply(delivery, self._accepted(command))
@@ -164,7 +164,7 @@ class RoomStandIn:
         for one in command.sessions:
             if one not in refused:
                 self.sessions[command.room][one.client] = one.user
-                self.refs[one.client] = one.attach_ref
+                self.refs[command.room, one.client] = one.attach_ref
         answer = AttachAnswer(
             command_id=command.command_id,
             room=command.room,
