@@ -16,3 +16,12 @@ async def history(request):
     await made.prepare()
     yield made
     await made.close()
+
+
+@pytest.fixture
+async def mongo(mongo_url):
+    """An empty Mongo store, for tests that look behind the port."""
+    made = MongoStore(mongo_url, timeout_seconds=10)
+    await made.prepare()
+    yield made
+    await made.close()

@@ -4,7 +4,6 @@ import asyncio
 from contextlib import asynccontextmanager
 
 import pytest
-from pymongo.errors import AutoReconnect
 
 from services.history.fold import fold
 from services.history.intake import Repeated, Stored
@@ -12,81 +11,12 @@ from services.history.pages import Window
 from services.history.store import StoreUnavailable
 from services.history.store_mongo import MongoStore
 from tests.contract.chronicle import BEGAN, Chronicle, as_told, whole_story
+from tests.contract.interrupted import failing_store, paused_store, watched_store
 
 pytestmark = [pytest.mark.store, pytest.mark.timeout(60)]
 
-COLLECTIONS = ("events", "rooms", "members", "invites", "reactions", "fences")
-WRITES = frozenset({"insert_many", "insert_one", "update_one", "update_many", "bulk_write", "delete_many"})
-
 WRITES_OF_A_BATCH = 7
 """Events, standings, marks, invites, messages, reactions, rooms."""
-
-
-class Watched:
-    """A collection whose writes go through `on_write`; everything else is the real one's."""
-
-    def __init__(self, collection, on_write):
-        self._collection = collection
-        self._on_write = on_write
-
-    def __getattr__(self, name):
-        real = getattr(self._collection, name)
-        if name not in WRITES:
-            return real
-
-        async def write(*arguments, **options):
-            async with self._on_write():
-                return await real(*arguments, **options)
-
-        return write
-
-
-def watched_store(mongo_url, on_write):
-    store = MongoStore(mongo_url, timeout_seconds=10)
-    for name in COLLECTIONS:
-        setattr(store.database, name, Watched(getattr(store.database, name), on_write))
-    return store
-
-
-def failing_store(mongo_url, number, moment):
-    """Its connection breaks `moment` the write of this number, and at all after that."""
-    writes = 0
-
-    @asynccontextmanager
-    async def on_write():
-        nonlocal writes
-        writes += 1
-        if writes > number or (writes == number and moment == "before"):
-            raise AutoReconnect("planned")
-        yield
-        if writes == number:
-            raise AutoReconnect("planned")
-
-    return watched_store(mongo_url, on_write)
-
-
-def paused_store(mongo_url, number):
-    """It stands still before the write of this number, until `go` is set; `there` says that it does."""
-    there, go, writes = asyncio.Event(), asyncio.Event(), 0
-
-    @asynccontextmanager
-    async def on_write():
-        nonlocal writes
-        writes += 1
-        if writes == number:
-            there.set()
-            await asyncio.wait_for(go.wait(), 30)
-        yield
-
-    return watched_store(mongo_url, on_write), there, go
-
-
-@pytest.fixture
-async def mongo(mongo_url):
-    made = MongoStore(mongo_url, timeout_seconds=10)
-    await made.prepare()
-    yield made
-    await made.close()
 
 
 def folded(log):
