@@ -75,6 +75,8 @@ def _of_a_member(  # noqa: C901, PLR0912 - one line for each verb
     if isinstance(role, Refusal):
         return role
     match command:
+        case Create() | Join():
+            raise AssertionError("who is no member needs no standing")
         case Update():
             return lifecycle.update(room, command, now)
         case Close():
@@ -117,7 +119,5 @@ def _of_a_member(  # noqa: C901, PLR0912 - one line for each verb
             return marks.typing(room, command)
         case SetStatus():
             return marks.set_status(command)
-        case Create() | Join():
-            raise AssertionError("decided before")
         case _:
             assert_never(command)

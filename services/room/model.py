@@ -217,6 +217,8 @@ def _check_next(room: Room, event: Event) -> None:
 
 def _changed(room: Room, event: Event) -> Room:  # noqa: C901 - one line for each event
     match event:
+        case RoomCreated():
+            raise AssertionError("room_created is handled before")
         case MessagePosted() | MessageEdited() | MessageDeleted() | ReactionAdded() | ReactionRemoved():
             return room
         case RoomUpdated():
@@ -242,8 +244,6 @@ def _changed(room: Room, event: Event) -> Room:  # noqa: C901 - one line for eac
             return replace(room, invites={**kept, event.invite: invite})
         case InviteRevoked():
             return replace(room, invites=_without(room.invites, event.invite))
-        case RoomCreated():
-            raise AssertionError("room_created is handled before")
         case _:
             assert_never(event)
 
