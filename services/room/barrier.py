@@ -31,7 +31,14 @@ from schemas.queries import (
     TargetQuery,
 )
 from schemas.state import Snapshot
-from services.runtime.broker import PERSISTENT, properties_of, publish_confirmed
+from services.runtime.broker import (
+    PERSISTENT,
+    NotConfirmed,
+    Patience,
+    is_blocked,
+    properties_of,
+    publish_patiently,
+)
 from services.runtime.rpc import REPLY_TO
 
 log = structlog.get_logger()
@@ -100,7 +107,8 @@ class BarrierQueries:
         Raises:
             AMQPError: the channel is closed.
         """
-        await self._channel.basic_consume(REPLY_TO, self._on_answer, no_ack=True, timeout=self._broker_seconds)
+        async with Patience(self._channel, self._broker_seconds):
+            await self._channel.basic_consume(REPLY_TO, self._on_answer, no_ack=True)
 
     async def snapshot(self, room: RoomId) -> Snapshot:
         """The room with everything logged so far, under a new fence.
@@ -147,6 +155,8 @@ class BarrierQueries:
                 await self._publish(query, correlation_id)
                 answer = await waiting.answer
         except TimeoutError as error:
+            if correlation_id in self._unconfirmed and not is_blocked(self._channel.connection):
+                raise NotConfirmed(routes.LOG, routes.query_key(query.room), "no confirm in time") from error
             raise NotAnswered(f"{query.type} of {query.room} in {self._answer_seconds} s") from error
         finally:
             del self._waiting[correlation_id]
@@ -163,7 +173,7 @@ class BarrierQueries:
         )
         key = routes.query_key(query.room)
         self._unconfirmed[correlation_id] = query.room
-        await publish_confirmed(
+        await publish_patiently(
             self._channel, routes.LOG, key, query.to_json(), properties, timeout_seconds=self._broker_seconds
         )
         self._forget_until(correlation_id)

@@ -61,10 +61,10 @@ async def set_aside(
         AMQPError: the channel is gone; the delivery comes again.
     """
     try:
-        await park(channel, delivery, misfit.reason, misfit.detail, timeout_seconds=timeout_seconds)
+        await park(channel, delivery, misfit.reason, misfit.detail, timeout_seconds=timeout_seconds, patient=True)
     except NotConfirmed as error:
         log.warning("not_parked", routing_key=delivery.routing_key, error=str(error))
-        await channel.basic_reject(tag_of(delivery), requeue=False)
+        await channel.basic_reject(tag_of(delivery), requeue=False, wait=False)
         acks.give_up(tag_of(delivery))
     else:
         acks.settle(tag_of(delivery))

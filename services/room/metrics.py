@@ -37,6 +37,17 @@ class RoomMetrics:
         self.shard_ends = Counter(
             "room_shard_ends", "How often all of a shard was forgotten, by reason.", ["reason"], registry=registry
         )
+        self.shards_given_up = Counter(
+            "room_shards_given_up", "Shards left to other workers, so that all hold as many.", registry=registry
+        )
         self.rooms_loaded = Gauge("room_rooms_loaded", "Rooms in memory.", registry=registry)
         self.shards_active = Gauge("room_shards_active", "Shards this worker is the one writer of.", registry=registry)
+        self.shards_shedding = Gauge(
+            "room_shards_shedding", "Shards whose commands are refused because the log refuses.", registry=registry
+        )
+        self.publishing_blocked = Gauge(
+            "room_publishing_blocked",
+            "1 while an alarm of the broker blocks what this worker publishes.",
+            registry=registry,
+        )
         self.gates_alive = Gauge("room_gates_alive", "Gates whose heartbeats arrive.", registry=registry)

@@ -43,6 +43,15 @@ class Outlet:
                 case _:
                     assert_never(effect)
 
+    async def send_census(self, shard: int, shards: int) -> None:
+        """Ask a shard's active worker to notice that it is. Lost where the queue is full: then it has noticed.
+
+        Raises:
+            As `send`.
+        """
+        properties = commands.Basic.Properties(content_type="application/json", delivery_mode=TRANSIENT)
+        await self._publish(routes.COMMANDS, routes.census_key(shard, shards), b"{}", properties)
+
     async def _fan_out(self, effect: FanOut) -> None:
         """One publish for up to a thousand gates: the first is the routing key, the others are blind copies."""
         for batch in fanout_batches(list(effect.gates)):

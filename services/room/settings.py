@@ -23,6 +23,8 @@ class RoomSettings(ServiceSettings):
         rooms_limit: rooms in memory, over all shards; only idle ones are dropped.
         targets_limit: messages, and reactors to them, in memory, over all shards; the others are asked of history when
             somebody edits, deletes, or reacts to one, or replies to it.
+        balance_seconds: for how long nothing may have changed among the room workers before one that holds two shards
+            more than another gives one up.
         presence_grace_seconds: how long one whose last session in a room ended may take to come back, before the
             others hear that they are offline.
         presence_per_second: presence signals a second that a room gets at most.
@@ -36,6 +38,7 @@ class RoomSettings(ServiceSettings):
     poison_after: Annotated[int, Field(ge=1, le=15)] = 3
     rooms_limit: Annotated[int, Field(ge=64, le=10_000_000)] = 50_000
     targets_limit: Annotated[int, Field(ge=64, le=10_000_000)] = 100_000
+    balance_seconds: Seconds = 2
     presence_grace_seconds: Seconds = 5
     presence_per_second: Annotated[int, Field(ge=1, le=50)] = 10
     presence_limit: Annotated[int, Field(ge=1, le=limits.PRESENCE_CHANGES)] = 500

@@ -1,6 +1,6 @@
 """One term of a shard: from the opening of its channel to its end, after which everything is forgotten.
 
-Handlers: take up, load, look up, decide, log, settle. Nothing about rooms is decided here; the hall does that.
+Handlers: take up, decide, log, settle. Nothing about rooms is decided here; the hall does that.
 Whatever breaks the log ends the term: nothing was answered, so nothing was promised, and the broker gives the unacked
 deliveries to the next writer in order.
 """
@@ -10,10 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import deque
-from dataclasses import replace
+from collections.abc import Coroutine
 from datetime import UTC, datetime
-from typing import assert_never
+from typing import Any
 
 import structlog
 from aiormq.abc import DeliveredMessage
@@ -22,23 +21,19 @@ from pamqp import commands
 
 from schemas import routes
 from schemas.answers import Refused
-from schemas.commands import Command
+from schemas.control import RosterRequest
 from schemas.errors import Code, ParkReason
-from schemas.ids import CommandId, GateId, RoomId, UserId
-from services.room.barrier import BarrierQueries, NotAnswered
+from schemas.ids import CommandId, GateId, RoomId
+from services.room.barrier import BarrierQueries
 from services.room.deliveries import Taken, delivery_count, reply_address, set_aside, tag_of, token_for
 from services.room.effects import LogEntry, Outcome, Reply
-from services.room.hall import Hall, Want
+from services.room.hall import Hall
+from services.room.inquiries import Inquiries
 from services.room.line import AckWindow, Entry, Line
 from services.room.orders import Misfit, Order, read_command
+from services.room.place import Place
 from services.room.surroundings import Surroundings
-from services.room.targets import target_of
-from services.runtime.broker import (
-    BROKER_ERRORS,
-    PERSISTENT,
-    is_cancelled,
-    publish_confirmed,
-)
+from services.runtime.broker import BROKER_ERRORS, PERSISTENT, is_cancelled, publish_patiently
 
 log = structlog.get_logger()
 
@@ -49,10 +44,6 @@ LONGEST_PAUSE_SECONDS = 0.1
 
 class Drained(Exception):
     """The way out of a term that was asked to end; never leaves it."""
-
-
-class ChannelLost(Exception):
-    """The shard's channel or its consumer is gone; the broker may have woken a successor already."""
 
 
 class HandlingBroke(Exception):
@@ -75,30 +66,29 @@ class Term:
         )
         self._line: Line[Outcome] = Line()
         self._acks = AckWindow()
-        self._arrived: deque[DeliveredMessage] = deque()
-        self._loading: dict[RoomId, deque[Taken]] = {}
-        self._asking: dict[tuple[RoomId, UserId], deque[Taken]] = {}
-        self._questions: dict[tuple[RoomId, int], asyncio.Event] = {}
+        self._parking: set[asyncio.Task[None]] = set()
+        self._place = Place(shard, channel, around)
         self._barrier = BarrierQueries(
             channel,
             around.worker,
             answer_seconds=settings.snapshot_seconds,
             broker_seconds=settings.broker_timeout_seconds,
         )
-        self._work = asyncio.Event()
+        self._inquiries = Inquiries(
+            self._hall, self._barrier, around.metrics, spawn=self._spawn, decide=self._decide, append=self._append
+        )
         self._settled = asyncio.Event()
         self._idle = asyncio.Event()
-        self._lost = asyncio.Event()
         self._presence_due = asyncio.Event()
-        self._consumer = ""
-        self._draining = False
-        self._active = False
         self._tasks: asyncio.TaskGroup
+        self.is_draining = False
+        self.name = around.new_term()
+        self.active_since: float | None = None
 
     @property
     def is_active(self) -> bool:
         """The broker delivers to this term: no other worker does anything for the shard."""
-        return self._active
+        return self.active_since is not None
 
     @property
     def rooms_held(self) -> int:
@@ -119,7 +109,7 @@ class Term:
     @property
     def is_consuming(self) -> bool:
         """The shard's consumer stands in line at the broker."""
-        return self._consumer in self._channel.consumers and not self._lost.is_set()
+        return self._place.is_held
 
     async def run(self) -> None:
         """Consume until drained.
@@ -127,14 +117,13 @@ class Term:
         Raises:
             ExceptionGroup: of ChannelLost, NotConfirmed, HandlingBroke, or what the broker's driver raises.
         """
-        self._channel.closing.add_done_callback(lambda _: self._lost.set())
-        self._channel.on_consumer_cancel_callbacks.add(self._on_cancelled)
         try:
             async with asyncio.TaskGroup() as self._tasks:
-                self._tasks.create_task(self._watch())
+                self._tasks.create_task(self._place.watch())
                 self._tasks.create_task(self._settle())
                 self._tasks.create_task(self._keep_presence())
-                await self._consume()
+                await self._barrier.open()
+                await self._place.take()
                 await self._take_up()
                 await self._finish()
                 raise Drained  # noqa: TRY301 - ends the tasks of the group too
@@ -143,15 +132,15 @@ class Term:
 
     def drain(self) -> None:
         """Take up nothing more; `run` returns when what is in progress is out and acked."""
-        self._draining = True
-        self._work.set()
+        self.is_draining = True
+        self._place.stirred.set()
 
     # What other workers and gates say
 
     def meet_gate(self, gate: GateId, now: float) -> None:
         """A gate is heard of that was not there before, or was given up: what it holds is not known."""
-        if self._active and self._hall.rosters.ask(gate, now + self._around.settings.roster_seconds):
-            self._around.ask_roster(self._shard, gate)
+        if self.is_active and self._hall.rosters.ask(gate, now + self._around.settings.roster_seconds):
+            self._ask_roster(gate)
 
     def drop_gate(self, gate: GateId, *, lost: bool) -> None:
         """A gate is gone; `lost` without a word."""
@@ -161,47 +150,30 @@ class Term:
     async def receive_roster_done(self, gate: GateId) -> None:
         """A gate has sent its whole roster: it has arrived once all that stands in the queue now was taken up."""
         with contextlib.suppress(*BROKER_ERRORS):
-            standing = await self._channel.queue_declare(
-                routes.room_queue(self._shard), passive=True, timeout=self._around.settings.broker_timeout_seconds
-            )
-            self._hall.rosters.receive_done(gate, (standing.message_count or 0) + len(self._arrived))
+            self._hall.rosters.receive_done(gate, await self._place.deliveries_waiting())
 
     def tick(self, now: float) -> None:
         """Time passed."""
         for gate in self._hall.rosters.overdue(now, now + self._around.settings.roster_seconds):
-            self._around.ask_roster(self._shard, gate)
+            self._ask_roster(gate)
         self._append(self._hall.tell_presence(now))
 
     # Handlers
 
-    async def _consume(self) -> None:
-        await self._barrier.open()
-        queue = routes.room_queue(self._shard)
-        timeout = self._around.settings.broker_timeout_seconds
-        consuming = await self._channel.basic_consume(queue, self._on_delivery, timeout=timeout)
-        self._consumer = consuming.consumer_tag or ""
-
-    async def _on_cancelled(self, _: commands.Basic.CancelOk | commands.Basic.Cancel) -> None:
-        """The broker took a consumer away, because its queue is gone or moves: the channel hears nothing more."""
-        self._lost.set()
-
-    async def _on_delivery(self, delivery: DeliveredMessage) -> None:
-        self._arrived.append(delivery)
-        self._work.set()
-
     async def _take_up(self) -> None:
-        while not self._draining:
-            await self._work.wait()
-            self._work.clear()
-            for _ in range(min(len(self._arrived), TAKEN_AT_ONCE)):
-                self._receive(self._arrived.popleft())
-            if self._arrived:
-                self._work.set()
+        while not self.is_draining:
+            await self._place.stirred.wait()
+            self._place.stirred.clear()
+            arrived = self._place.arrived
+            for _ in range(min(len(arrived), TAKEN_AT_ONCE)):
+                self._receive(arrived.popleft())
+            if arrived:
+                self._place.stirred.set()
                 await asyncio.sleep(0)
 
     def _receive(self, delivery: DeliveredMessage) -> None:
         """The first delivery tells that this worker is the active one; being a consumer does not."""
-        if not self._active:
+        if not self.is_active:
             self._activate()
         tag = tag_of(delivery)
         self._acks.receive(tag)
@@ -215,88 +187,7 @@ class Term:
             return
         again = command.retry or bool(delivery.redelivered)
         order = Order(command, tag, reply_address(delivery), again, token=token_for(command))
-        self._route(Taken(order, delivery))
-
-    def _route(self, taken: Taken) -> None:
-        """Decide now, or wait: for the room, for what history knows, or behind the actor's own command that waits."""
-        command = taken.order.command
-        asker = (command.room, command.actor)
-        if command.room in self._loading:
-            self._loading[command.room].append(taken)
-        elif self._hall.wants_room(taken.order):
-            self._loading[command.room] = deque([taken])
-            self._tasks.create_task(self._load(command.room))
-        elif asker in self._asking:
-            self._asking[asker].append(taken)
-        elif self._hall.wants(taken.order) is not None:
-            self._asking[asker] = deque([taken])
-            self._tasks.create_task(self._ask_for(asker))
-        else:
-            self._decide(taken)
-
-    async def _load(self, room: RoomId) -> None:
-        try:
-            snapshot = await self._barrier.snapshot(room)
-        except NotAnswered as error:
-            self._around.metrics.loads.labels("not_answered").inc()
-            log.warning("room_not_loaded", room=room, waiting=len(self._loading[room]), error=str(error))
-            self._refuse_all(self._loading.pop(room))
-            return
-        self._around.metrics.loads.labels("loaded").inc()
-        self._append(self._hall.receive_snapshot(snapshot))
-        for taken in self._loading.pop(room):
-            self._route(taken)
-
-    async def _ask_for(self, asker: tuple[RoomId, UserId]) -> None:
-        """Decide an actor's commands in their order, each when history has told what it wants to know."""
-        room, _ = asker
-        self._hall.pin(room)
-        while self._asking[asker]:
-            taken = self._asking[asker][0]
-            try:
-                await self._inform(taken)
-            except NotAnswered as error:
-                command = taken.order.command
-                log.warning("history_did_not_say", verb=command.type, room=room, error=str(error))
-                self._refuse_all([taken])
-            self._asking[asker].popleft()
-        del self._asking[asker]
-        self._hall.release(room)
-
-    async def _inform(self, taken: Taken) -> None:
-        """Ask what an order wants to know, one thing after the other, then decide it."""
-        while (want := self._hall.wants(taken.order)) is not None:
-            match want:
-                case Want.ANSWER:
-                    command = taken.order.command
-                    answer = await self._barrier.lookup(command.room, command.actor, command.command_id)
-                    if answer is not None:
-                        self._append(self._hall.receive_repeat(taken.order, answer))
-                        return
-                    taken = taken._replace(order=replace(taken.order, looked_up=True))
-                case Want.TARGET:
-                    await self._learn_target(taken.order.command)
-                case _:
-                    assert_never(want)
-        self._decide(taken)
-
-    async def _learn_target(self, command: Command) -> None:
-        """Ask about the message a command is about; one question about a message at a time."""
-        room, actor, seq = command.room, command.actor, target_of(command)
-        if seq is None:
-            raise AssertionError("only a command about a message wants one")
-        if (asked := self._questions.get((room, seq))) is not None:
-            await asked.wait()
-            return
-        asked = self._questions[room, seq] = asyncio.Event()
-        self._hall.targets.ask(room, seq)
-        try:
-            answer = await self._barrier.target(room, actor, seq)
-            self._hall.targets.receive_answer(room, seq, actor, answer)
-        finally:
-            self._hall.targets.give_up(room, seq)
-            del self._questions[room, seq]
-            asked.set()
+        self._inquiries.receive(Taken(order, delivery))
 
     def _decide(self, taken: Taken) -> None:
         try:
@@ -339,7 +230,7 @@ class Term:
         properties = commands.Basic.Properties(content_type="application/json", delivery_mode=PERSISTENT)
         timeout = self._around.settings.broker_timeout_seconds
         with self._around.metrics.log_confirm_seconds.time():
-            await publish_confirmed(
+            await publish_patiently(
                 self._channel, routes.LOG, logged.key, logged.body, properties, timeout_seconds=timeout
             )
         entry.confirmed = True
@@ -365,12 +256,6 @@ class Term:
 
     # What cannot be settled
 
-    def _refuse_all(self, waiting: deque[Taken] | list[Taken]) -> None:
-        """History does not answer. Only a first try was certainly not applied."""
-        for taken in waiting:
-            code = Code.NO_ANSWER if taken.order.again else Code.OVERLOADED
-            self._append(self._hall.refuse(taken.order, code))
-
     def _suspect(self, taken: Taken, error: Exception) -> None:
         delivery = taken.delivery
         count = self._around.suspects.receive_failure(
@@ -385,7 +270,9 @@ class Term:
     def _set_aside(self, delivery: DeliveredMessage, misfit: Misfit, command_id: CommandId | None = None) -> None:
         """Park a delivery; who waits for it is refused in the line, behind what came before."""
         self._around.metrics.parked.labels(misfit.reason.value).inc()
-        self._tasks.create_task(self._park(delivery, misfit))
+        parking = self._tasks.create_task(self._park(delivery, misfit))
+        self._parking.add(parking)
+        parking.add_done_callback(self._parking.discard)
         address = reply_address(delivery)
         if address is not None:
             message = None if misfit.code is Code.INTERNAL else misfit.detail
@@ -401,19 +288,25 @@ class Term:
 
     def _activate(self) -> None:
         """This worker is the writer now: everybody owes it a roster, also gates it has not heard of yet."""
-        self._active = True
+        self.active_since = time.monotonic()
         self._hall.rosters.listen(self._around.gates_known_at)
-        until = time.monotonic() + self._around.settings.roster_seconds
+        until = self.active_since + self._around.settings.roster_seconds
         for gate in self._around.gates.alive():
             self._hall.rosters.ask(gate, until)
         log.info("shard_taken_over", shard=self._shard)
-        self._around.ask_roster(self._shard, None)
+        self._ask_roster(None)
+        self._around.note_change()
 
-    async def _watch(self) -> None:
-        await self._lost.wait()
-        raise ChannelLost(f"the channel or the consumer of shard {self._shard} is gone")
+    def _ask_roster(self, gate: GateId | None) -> None:
+        """Under the term's own name: what was told to an earlier one of this worker says nothing to it."""
+        settings = self._around.settings
+        self._around.ask_roster(RosterRequest(worker=self.name, shard=self._shard, shards=settings.shards, gate=gate))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:  # Any: what coroutines of asyncio send
+        self._tasks.create_task(work)
 
     async def _finish(self) -> None:
-        """Wait for what is in the line; commands that wait for history go back to the queue undecided."""
-        while len(self._line):
-            await self._idle.wait()
+        """Wait for what is in the line or being parked; orders that wait for history go back to the queue undecided."""
+        while len(self._line) or self._parking:
+            await (asyncio.wait(self._parking) if self._parking else self._idle.wait())
+        await self._send_acks()

@@ -76,10 +76,9 @@ def with_heartbeat(url: str) -> URL:
 
 async def open_channel(connection: AbstractConnection, *, confirms: bool, prefetch: int = 0) -> Channel:
     """A raw channel; `prefetch` 0 is only for consumers without ack."""
-    if connection.transport is None:
-        raise ConnectionError("the connection was never opened")
+    driver = driver_of(connection)
     async with asyncio.timeout(OPENING_SECONDS):
-        channel = await connection.transport.connection.channel(publisher_confirms=confirms, on_return_raises=True)
+        channel = await driver.channel(publisher_confirms=confirms, on_return_raises=True)
         if not isinstance(channel, Channel):
             raise AssertionError("aiormq opens channels of its own class")  # noqa: TRY004 - a bug, not bad input
         if prefetch:
@@ -155,6 +154,17 @@ async def _confirmed_or_not(exchange: str, key: str) -> AsyncIterator[None]:
         raise NotConfirmed(exchange, key, "the connection was given up") from error
     except Exception as error:
         raise NotConfirmed(exchange, key, repr(error)) from error
+
+
+def driver_of(connection: AbstractConnection) -> DriverConnection:
+    """The driver's own connection below.
+
+    Raises:
+        ConnectionError: it was never opened, or is closed.
+    """
+    if connection.transport is None:
+        raise ConnectionError("the connection is not open")
+    return connection.transport.connection
 
 
 def is_blocked(connection: DriverConnection) -> bool:
@@ -276,9 +286,7 @@ async def _serve_until_closed(
 
 def _closing(connection: AbstractConnection) -> asyncio.Future[Any]:  # Any: how it closed does not matter here
     """Ends when the connection does. What aio_pika itself offers ends only when we close it."""
-    if connection.transport is None:
-        raise ConnectionError("the connection was never opened")
-    return connection.transport.connection.closing
+    return driver_of(connection).closing
 
 
 def is_cancelled() -> bool:

@@ -14,7 +14,7 @@ from pamqp import commands, encode
 from schemas import routes
 from schemas.errors import ParkReason
 from schemas.parked import parked_headers
-from services.runtime.broker import PERSISTENT, headers_of, properties_of, publish_confirmed
+from services.runtime.broker import PERSISTENT, headers_of, properties_of, publish_confirmed, publish_patiently
 
 log = structlog.get_logger()
 
@@ -22,10 +22,16 @@ BROKER_HEADERS: Final = frozenset({"x-delivery-count", "x-death", "x-first-death
 
 
 async def park(
-    channel: Channel, delivery: DeliveredMessage, reason: ParkReason, detail: str, *, timeout_seconds: float
+    channel: Channel,
+    delivery: DeliveredMessage,
+    reason: ParkReason,
+    detail: str,
+    *,
+    timeout_seconds: float,
+    patient: bool = False,
 ) -> None:
     """Set a delivery aside in `chat.parked` under its own routing key, with the reason and the time. It is NOT acked
-    here: the caller settles it, in its own order. `channel` confirms.
+    here: the caller settles it, in its own order. `channel` confirms. `patient`: time under an alarm does not count.
 
     Raises:
         NotConfirmed: it could not be set aside; the caller rejects the delivery, which dead-letters it.
@@ -33,9 +39,9 @@ async def park(
     origin = delivery.exchange or ""
     key = delivery.routing_key or ""
     log.warning("delivery_parked", reason=reason.value, detail=detail[:200], exchange=origin, routing_key=key)
-    await publish_confirmed(
-        channel, routes.PARKED, key, delivery.body, _kept(delivery, reason, detail), timeout_seconds=timeout_seconds
-    )
+    publish = publish_patiently if patient else publish_confirmed
+    properties = _kept(delivery, reason, detail)
+    await publish(channel, routes.PARKED, key, delivery.body, properties, timeout_seconds=timeout_seconds)
 
 
 def _writable(name: str, value: Any) -> bool:  # Any: whatever an AMQP field table holds
