@@ -11,10 +11,11 @@ from prometheus_client import CollectorRegistry
 from schemas import limits, routes
 from schemas.events import ReactionCount, encode_logged
 from schemas.parts import Joining, cut
-from schemas.queries import QUERY_ANSWER, HoleQuery, SnapshotQuery, TargetAnswer, TargetQuery
+from schemas.queries import QUERY_ANSWER, HoleQuery, LookupQuery, SnapshotQuery, TargetAnswer, TargetQuery
 from schemas.state import MessageState, Snapshot
 from services.history.inbound import Inbound
 from services.history.metrics import HistoryMetrics
+from services.history.pages import answer_of
 from services.history.store import StoreUnavailable
 from services.history.store_memory import MemoryStore
 from services.history.writer import ShardWriter
@@ -113,6 +114,15 @@ async def test_a_query_is_answered_behind_what_came_before_it_and_ahead_of_what_
     assert (first, second, third) == (("ack", 2, True), ("ack", 3, False), ("ack", 4, True))
     assert reply[:2] == ("replied", "asker")
     assert [event.seq for event in QUERY_ANSWER.validate_json(reply[2]).events] == [1, 2]
+
+
+async def test_a_lookup_is_answered_with_what_was_answered_then():
+    bench, story = Bench(), Chronicle()
+    log = [story.created(), story.said(actor="bob", command_id="bobs-own")]
+    asks = [query_of(LookupQuery(room="general", actor=actor, command_id="bobs-own")) for actor in ("bob", "alice")]
+    await bench.deliver(*map(entry, log), *asks)
+    replies = [QUERY_ANSWER.validate_json(told[2]) for told in await bench.write(5) if told[0] == "replied"]
+    assert [reply.answer for reply in replies] == [answer_of(log[1].entry), None]
 
 
 async def test_i8_a_query_delivered_again_gets_the_same_fence():

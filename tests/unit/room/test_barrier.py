@@ -137,6 +137,13 @@ async def test_what_is_no_answer_ends_the_wait_at_once(bodies):
         await Bench(answer_seconds=600).snapshot(*bodies)
 
 
+async def test_a_refusal_is_no_answer_to_a_lookup_or_a_target():
+    for ask in (lambda each: each.lookup("general", "alice", "c1"), lambda each: each.target("general", "alice", 2)):
+        bench = Bench()
+        with pytest.raises(NotAnswered):
+            await bench.ask(ask(bench.queries), Refused.of(Code.INTERNAL).to_json())
+
+
 async def test_parts_without_an_end_are_given_up():
     endless = parts(whole(members=limits.SNAPSHOT_PARTS + 1))
     with pytest.raises(NotAnswered):
