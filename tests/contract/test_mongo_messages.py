@@ -158,7 +158,8 @@ async def test_a_writer_under_way_while_its_room_is_emptied_brings_no_text_back(
     writer, there, go = paused_store(mongo_url, number)
     writing = asyncio.create_task(writer.append(later))
     await asyncio.wait_for(there.wait(), 30)
-    await mongo.empty(await mongo.room("general"), NOW, 500)
+    since = later[0].entry.at
+    await mongo.empty(await mongo.room("general"), since, 500)
     go.set()
     await writing
     await writer.close()
@@ -166,7 +167,7 @@ async def test_a_writer_under_way_while_its_room_is_emptied_brings_no_text_back(
     message = await mongo.message("general", f"msg_{3:019d}")
     assert (record.preview, message.text, message.deleted, message.reactions) == ("", None, True, None)
     assert [event.text for event in await told(mongo) if event.event == "message_edited"] == [None] * 4
-    await mongo.empty(record, NOW, 500)
+    await mongo.empty(record, since, 500)
     held = await everything(mongo)
     assert [text for text in ("back", "again", "hide", "nothing") if text in held] == []
 
