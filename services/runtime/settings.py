@@ -30,7 +30,8 @@ class ServiceSettings(BaseSettings):
     """Settings come from `GATEHOUSE_*` variables and are checked before anything is connected.
 
     Attributes:
-        amqp_url: the broker, with its virtual host.
+        amqp_url: the broker, with its virtual host. `?heartbeat=SECONDS` at its end replaces the 10 seconds after which
+            broker and client look for signs of life of each other.
         shards: how many command and log queues there are; the same for every service of an installation.
         ops_host, ops_port: where `/healthz`, `/readyz` and `/metrics` are served.
         drain_seconds: how long SIGTERM may take.

@@ -6,23 +6,27 @@ import json
 import os
 import sys
 from itertools import count
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from pamqp import commands
+from pydantic import Field, TypeAdapter
 
 from schemas import routes
-from schemas.answers import ANSWER, Accepted, AttachAnswer
+from schemas.answers import ANSWER, Accepted, AttachAnswer, Refused
 from schemas.commands import COMMAND
-from schemas.control import CONTROL, GateHeartbeat, RosterDone, RosterRequest
+from schemas.control import CONTROL, GateHeartbeat, RosterDone, RosterRequest, WorkerHeartbeat
 from schemas.events import MessagePosted, Receipt, decode_logged
 from schemas.fanout import FanoutHeaders, FanoutKind
+from schemas.operations import Inspection
 from schemas.queries import BARRIER, LookupAnswer, SnapshotAnswer, SnapshotQuery
 from schemas.state import AppliedCommand, Snapshot
 from services.history.fold import fold
-from services.runtime.broker import headers_of, properties_of
+from services.runtime.broker import headers_of, open_channel, properties_of
 from services.runtime.rpc import Rpc
 from tests.bed.waiting import eventually
 
+INSPECTED = TypeAdapter(Annotated[Inspection | Refused, Field(discriminator="type")])
 SHARDS = 2
 HEARTBEAT_SECONDS = 0.5
 ANSWER_SECONDS = 30.0
@@ -34,8 +38,10 @@ class HistoryStandIn:
     `silent` stops the answers, not the reading. `events[room]` are those taken, `stale` those dropped.
     """
 
-    def __init__(self, channel):
+    def __init__(self, channel, shards=SHARDS):
         self._channel = channel
+        self._shards = shards
+        self._consumers = []
         self._fences = {}
         self._states = {}
         self.events = {}
@@ -45,8 +51,14 @@ class HistoryStandIn:
         self.silent = False
 
     async def start(self):
-        for shard in range(SHARDS):
-            await self._channel.basic_consume(routes.history_queue(shard), self._on_delivery, no_ack=True)
+        for shard in range(self._shards):
+            consuming = await self._channel.basic_consume(routes.history_queue(shard), self._on_delivery, no_ack=True)
+            self._consumers.append(consuming.consumer_tag)
+
+    async def stop(self):
+        """Read no more; `start` goes on."""
+        while self._consumers:
+            await self._channel.basic_cancel(self._consumers.pop())
 
     def seqs(self, room):
         return [event.seq for event in self.events.get(room, [])]
@@ -126,6 +138,11 @@ class Sender:
         """Publish and wait for the answer."""
         return await answered(self.send(verb, actor, room, **fields))
 
+    async def inspect(self, room="general"):
+        """What the room's writer holds of it, or a refusal."""
+        answer = await asyncio.wait_for(self.send("inspect", "operator", room), ANSWER_SECONDS)
+        return INSPECTED.validate_json(answer)
+
     async def make_room(self, room="general", members=("mia", "rita"), **fields):
         answer = await self.ask("create", room=room, title="General", members=list(members), **fields)
         assert answer.type == "accepted", answer
@@ -134,6 +151,19 @@ class Sender:
 
 async def answered(future):
     return ANSWER.validate_json(await asyncio.wait_for(future, ANSWER_SECONDS))
+
+
+async def count_publishes(link, exchange, key):
+    """A queue gets one copy of a publish, however many of the publish's keys match its bindings."""
+    channel, arrived = await open_channel(link, confirms=False), []
+    queue = (await channel.queue_declare(exclusive=True)).queue
+
+    async def keep(delivery):
+        arrived.append(delivery)
+
+    await channel.queue_bind(queue, exchange, key)
+    await channel.basic_consume(queue, keep, no_ack=True)
+    return arrived
 
 
 class Wire:
@@ -194,13 +224,14 @@ def always():
 class RoomProcess:
     """A room worker as a process of its own, which can be killed."""
 
-    def __init__(self, amqp_url):
+    def __init__(self, amqp_url, shards=SHARDS, **environment):
         self._environment = {
             **os.environ,
             "GATEHOUSE_AMQP_URL": amqp_url,
-            "GATEHOUSE_SHARDS": str(SHARDS),
+            "GATEHOUSE_SHARDS": str(shards),
             "GATEHOUSE_OPS_PORT": "0",
             "GATEHOUSE_HEARTBEAT_SECONDS": str(HEARTBEAT_SECONDS),
+            **environment,
         }
         self._process = None
 
@@ -209,6 +240,13 @@ class RoomProcess:
         self._process = await asyncio.create_subprocess_exec(
             *command, env=self._environment, stderr=asyncio.subprocess.DEVNULL
         )
+
+    def alive(self):
+        return self._process.returncode is None
+
+    def signal(self, number):
+        """Any signal (SIGSTOP, SIGCONT)."""
+        self._process.send_signal(number)
 
     async def kill(self):
         """SIGKILL, unless it has ended."""
@@ -222,6 +260,33 @@ class RoomProcess:
         return await asyncio.wait_for(self._process.wait(), ANSWER_SECONDS)
 
 
+class Roll:
+    """Hears what the room workers say they do."""
+
+    def __init__(self, channel):
+        self._channel = channel
+        self.said = {}
+
+    async def start(self):
+        queue = (await self._channel.queue_declare(exclusive=True)).queue
+        await self._channel.queue_bind(queue, routes.CONTROL)
+        await self._channel.basic_consume(queue, self._on_control, no_ack=True)
+
+    def active(self):
+        """Worker -> shards, of those that did not say good-bye."""
+        return {name: sorted(said.shards) for name, said in self.said.items() if said.shards or said.ready}
+
+    def loads(self):
+        """How many shards each holds, ascending, once every worker is ready."""
+        counted = [said for said in self.said.values() if said.shards or said.ready]
+        return sorted(len(said.shards) for said in counted) if all(said.ready for said in counted) else []
+
+    async def _on_control(self, delivery):
+        message = CONTROL.validate_json(delivery.body)
+        if isinstance(message, WorkerHeartbeat):
+            self.said[message.worker] = message
+
+
 class GateStandIn:
     """A gate's queue. `arrived` are the headers and bodies, in order; rosters are answered from `holds`."""
 
@@ -231,6 +296,7 @@ class GateStandIn:
         self.holds = {}
         self.arrived = []
         self.asked = []
+        self.tells_rosters = True
 
     async def start(self):
         queue, heard = routes.gate_queue(self.name), f"control.{self.name}"
@@ -296,7 +362,9 @@ class GateStandIn:
     async def _on_control(self, delivery):
         message = CONTROL.validate_json(delivery.body)
         if isinstance(message, RosterRequest) and message.gate in (None, self.name):
-            self.asked.append(message.shard)
+            self.asked.append(message)
+            if not self.tells_rosters:
+                return
             for room, people in self.holds.items():
                 if routes.shard_of(room, message.shards) == message.shard:
                     await self._command("attach", room, people)

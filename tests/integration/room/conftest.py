@@ -8,23 +8,37 @@ import pytest
 from services.room.app import serve
 from services.room.settings import RoomSettings
 from services.runtime.broker import connect, declare_topology, open_channel
-from tests.integration.room.around import HEARTBEAT_SECONDS, SHARDS, GateStandIn, HistoryStandIn, RoomProcess, Sender
+from tests.integration.room.around import (
+    HEARTBEAT_SECONDS,
+    SHARDS,
+    GateStandIn,
+    HistoryStandIn,
+    Roll,
+    RoomProcess,
+    Sender,
+)
 
 
 @pytest.fixture
-async def link(amqp_url):
+def shards():
+    """How many there are in the test; a module of tests may want more."""
+    return SHARDS
+
+
+@pytest.fixture
+async def link(amqp_url, shards):
     """A connection of the test itself; the topology is declared."""
     connection = await connect(amqp_url, "test", timeout_seconds=10)
     channel = await open_channel(connection, confirms=True)
-    await declare_topology(channel, SHARDS)
+    await declare_topology(channel, shards)
     yield connection
     await connection.close()
 
 
 @pytest.fixture
-async def history(link):
+async def history(link, shards):
     """Reads the real log and answers barrier queries from it."""
-    made = HistoryStandIn(await open_channel(link, confirms=False))
+    made = HistoryStandIn(await open_channel(link, confirms=False), shards)
     await made.start()
     return made
 
@@ -36,6 +50,14 @@ async def sender(link):
     await made.start()
     yield made
     await made.stop()
+
+
+@pytest.fixture
+async def roll(link):
+    """What the room workers say they do."""
+    made = Roll(await open_channel(link, confirms=False))
+    await made.start()
+    return made
 
 
 @pytest.fixture
@@ -54,7 +76,7 @@ async def open_gate(link):
 
 
 @pytest.fixture
-async def start_worker(amqp_url):
+async def start_worker(amqp_url, shards):
     """`stop = await start_worker()`: a whole room service in this process; `stop` drains it."""
     async with AsyncExitStack() as stack:
 
@@ -62,7 +84,7 @@ async def start_worker(amqp_url):
             stopping = asyncio.Event()
             wanted = {
                 "amqp_url": amqp_url,
-                "shards": SHARDS,
+                "shards": shards,
                 "ops_port": 0,
                 "heartbeat_seconds": HEARTBEAT_SECONDS,
                 **settings,
@@ -86,12 +108,12 @@ async def worker(start_worker, history):
 
 
 @pytest.fixture
-async def start_process(amqp_url):
-    """`process = await start_process()`: a room worker that can be killed."""
+async def start_process(amqp_url, shards):
+    """`process = await start_process()`: a room worker that can be killed; settings by the names of their variables."""
     async with AsyncExitStack() as stack:
 
-        async def start():
-            process = RoomProcess(amqp_url)
+        async def start(url=None, **environment):
+            process = RoomProcess(url or amqp_url, shards, **environment)
             await process.start()
             stack.push_async_callback(process.kill)
             return process

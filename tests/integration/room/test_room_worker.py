@@ -7,9 +7,8 @@ import pytest
 from schemas import routes
 from schemas.errors import Code
 from schemas.fanout import FanoutKind
-from services.runtime.broker import open_channel
 from tests.bed.waiting import eventually
-from tests.integration.room.around import answered
+from tests.integration.room.around import answered, count_publishes
 
 pytestmark = pytest.mark.broker
 
@@ -74,19 +73,6 @@ async def nothing_reaches(idle, sender, watcher):
 
 def signals_of(gate, name):
     return [signal for signal in gate.signals() if signal["signal"] == name]
-
-
-async def count_publishes(link, exchange, key):
-    """A queue gets one copy of a publish, however many of the publish's keys match its bindings."""
-    channel, arrived = await open_channel(link, confirms=False), []
-    queue = (await channel.queue_declare(exclusive=True)).queue
-
-    async def keep(delivery):
-        arrived.append(delivery)
-
-    await channel.queue_bind(queue, exchange, key)
-    await channel.basic_consume(queue, keep, no_ack=True)
-    return arrived
 
 
 async def test_the_answer_of_an_attached_sender_rides_on_the_fan_out_and_no_reply_is_sent(worker, sender, open_gate):
