@@ -38,7 +38,7 @@ class Process:
 async def start_process(amqp_url, mongo_url, ports, log_side):
     processes = []
 
-    async def start():
+    async def start(**told):
         port = ports.take()
         environment = os.environ | {
             "GATEHOUSE_AMQP_URL": amqp_url,
@@ -48,6 +48,7 @@ async def start_process(amqp_url, mongo_url, ports, log_side):
             "GATEHOUSE_HEARTBEAT_SECONDS": "1",
             "GATEHOUSE_STORE_TIMEOUT_SECONDS": "2",
         }
+        environment |= told
         made = await asyncio.create_subprocess_exec(sys.executable, "-m", "services", "history", env=environment)
         processes.append(made)
         return Process(made, f"http://127.0.0.1:{port}")
@@ -69,6 +70,21 @@ async def test_a_worker_is_ready_once_it_can_work_counts_what_it_does_and_stops_
     assert "history_events_stored_total 10.0" in metrics
     assert "general" not in metrics
     assert await worker.end(signal.SIGTERM) == 0
+
+
+async def test_messages_that_a_room_has_kept_for_long_enough_are_emptied_while_the_worker_runs(start_process, log_side):
+    worker = await start_process(GATEHOUSE_RETENTION_SECONDS="0.2")
+    await eventually(worker.is_ready, 30, "ready")
+    story = Chronicle()
+    edit = {"target": 2, "text": "better"}
+    await log_side.log([story.created(retention_days=30), *story.chat(3), story.event("message_edited", **edit)])
+
+    async def emptied():
+        page = await log_side.hole("general", after=1)
+        return [(event.seq, event.text) for event in page.events] == [(2, None), (3, None), (4, None), (5, None)]
+
+    await eventually(emptied, 30)
+    assert "history_messages_emptied_total 3.0" in (await worker.get("/metrics")).text
 
 
 async def test_a_worker_without_its_store_is_not_ready_and_is_again_when_it_is_back(start_process, store):
