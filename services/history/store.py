@@ -67,7 +67,8 @@ class Store(Protocol):
         ...
 
     async def append(self, batch: Sequence[Logged]) -> list[Outcome]:
-        """Keep a batch and fold it, and say what came of each entry, in order.
+        """Keep a batch and fold it, and say what came of each entry, in order. What an edit replaced or a delete took
+        away is nowhere any more when it returns.
 
         Not atomic, but idempotent: after a crash or `StoreUnavailable` at any point the same entries, batched in any
         way, lead to the same end. An event is kept once per place; the same event again is `Repeated`, another one in
@@ -102,7 +103,8 @@ class Store(Protocol):
         ...
 
     async def page(self, room: RoomRecord, window: Window) -> list[Event]:
-        """Events of the window, oldest first."""
+        """Events of the window, oldest first: messages as their later events left them, an edit with its text only
+        while it is the newest of a message that is not empty."""
         ...
 
     async def messages_through(self, room: RoomRecord, seq: int) -> int:

@@ -83,10 +83,10 @@ def as_told(log):
             case "reaction_added" if event.target not in deleted:
                 put.setdefault(event.target, {}).setdefault(event.emoji, set()).add(event.actor)
             case "reaction_removed" if event.target not in deleted:
-                users = put[event.target][event.emoji]
-                users.discard(event.actor)
-                if not users:
-                    del put[event.target][event.emoji]
+                kinds = put.get(event.target, {})
+                kinds.get(event.emoji, set()).discard(event.actor)
+                if not kinds.get(event.emoji):
+                    kinds.pop(event.emoji, None)
     return [_as_told(event, edits, deleted, put) for event in events]
 
 

@@ -1,5 +1,7 @@
 """The contract of `services.history.store.Store` on messages: as later events left them, by id, by words, by author."""
 
+import random
+
 import pytest
 
 from schemas.events import ReactionCount
@@ -187,6 +189,47 @@ async def test_events_about_messages_lead_to_the_same_in_any_batches(history, si
     for start in range(0, len(story.log), size):
         await append(history, *story.log[start : start + size])
     assert await told(history) == as_told(story.log)
+
+
+def a_random_life(chance):
+    story = a_talk()
+    for _ in range(30):
+        target, actor = chance.randint(1, story.seq), chance.choice(("alice", "bob", "carol"))
+        kind = chance.choice(("say", "say", "edit", "edit", "delete", "add", "add", "add", "remove"))
+        is_put = any(
+            logged.entry.event == "reaction_added" and (logged.entry.target, logged.entry.actor) == (target, actor)
+            for logged in story.log
+        )
+        match kind:
+            case "say":
+                story.said(f"text {story.seq}", actor=actor)
+            case "edit":
+                edited(story, target, f"edit {story.seq}")
+            case "delete":
+                deleted(story, target)
+            case "remove" if is_put:
+                put(story, target, "👍", actor, gone=True)
+            case _:
+                put(story, target, "👍", actor)
+    return story
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_i1_random_lives_of_messages_given_again_in_any_batches_lead_to_the_same_end(history, seed):
+    chance = random.Random(seed)
+    story = a_random_life(chance)
+    start = 0
+    while start < len(story.log):
+        end = chance.randint(start + 1, len(story.log))
+        outcomes = await history.append(story.log[start:end])
+        assert all(isinstance(outcome, Stored | Repeated) for outcome in outcomes)
+        start = chance.randint(max(0, start - 3), end)
+    messages = {logged.entry.seq for logged in story.log if logged.entry.event == "message_posted"}
+
+    def about_messages(events):
+        return [event for event in events if messages & {event.seq, getattr(event, "target", 0)}]
+
+    assert about_messages(await told(history)) == about_messages(as_told(story.log))
 
 
 async def test_a_message_is_found_by_its_id_as_its_later_events_left_it(history):

@@ -32,6 +32,8 @@ from services.history.pages import Window, answer_of, applied_command
 from services.history.store import Loaded, RoomPage, TargetFacts
 from services.history.words import wanted_words
 
+_UNFOLDED_MOST: Final = 1_000
+"""More than a search meets of messages that are inserted and not folded yet."""
 _NEWEST_ACTIVITY: Final = [("activity", DESCENDING), ("_id", ASCENDING)]
 
 
@@ -115,8 +117,8 @@ class Reads:
         heads: dict[RoomId, int] = {}
         found: list[MessagePosted] = []
         matching: Document = {"room": {"$in": sorted(rooms)}, "words": {"$all": wanted}}
-        cursor = self._database.events.find(matching).sort("message_id", DESCENDING).batch_size(limit)
-        async for document in cursor:
+        cursor = self._database.events.find(matching).sort("message_id", DESCENDING).limit(limit + _UNFOLDED_MOST)
+        async for document in cursor.batch_size(limit):
             record = read_message(document)
             if record is not None and record.place <= await self._head(record.message.room, heads):
                 found.append(record.message)
