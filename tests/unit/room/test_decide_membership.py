@@ -90,6 +90,8 @@ class TestLeave:
 
     def test_the_last_owner_must_name_a_successor(self):
         assert refused(room(), command("leave", "olga")) is Code.LAST_OWNER
+        pair = room(members=[{"user": "olga", "role": "owner"}, {"user": "mia", "role": "member"}])
+        assert refused(pair, command("leave", "olga")) is Code.LAST_OWNER
 
     def test_the_successor_becomes_owner(self):
         decision = decided(room(), command("leave", "olga", successor="mia"))
