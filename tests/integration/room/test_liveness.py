@@ -18,14 +18,16 @@ from tests.integration.room.around import HEARTBEAT_SECONDS, SHARDS, Wire
 pytestmark = pytest.mark.broker
 
 
-def make_worker(amqp_url, health, tell, registry=None):
-    settings = RoomSettings(
-        amqp_url=amqp_url,
-        shards=SHARDS,
-        heartbeat_seconds=HEARTBEAT_SECONDS,
-        broker_timeout_seconds=1,
-        drain_seconds=5,
-    )
+def make_worker(amqp_url, health, tell, registry=None, **settings):
+    wanted = {
+        "amqp_url": amqp_url,
+        "shards": SHARDS,
+        "heartbeat_seconds": HEARTBEAT_SECONDS,
+        "broker_timeout_seconds": 1,
+        "drain_seconds": 5,
+        **settings,
+    }
+    settings = RoomSettings(**wanted)
     return Worker("room-test", settings, RoomMetrics(registry or CollectorRegistry()), health, tell)
 
 
