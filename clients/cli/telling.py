@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
 
 from clients.cli.lines import Line, notice, said
@@ -45,18 +44,25 @@ def line_of(event: AnyEvent) -> Line | None:
 
 def messages_of(events: Iterable[AnyEvent]) -> list[tuple[int, Line]]:
     """The messages among stored events, by seq, as they read now: edits and deletions in place."""
-    found: dict[int, Line] = {}
+    found: dict[int, MessagePosted] = {}
     for event in events:
         match event:
             case MessagePosted():
-                found[event.seq] = said(event.at, event.seq, event.actor, message_words(event))
-            case MessageEdited(text=str(text)) if event.target in found:
-                found[event.target] = replace(found[event.target], text=f"{text} (edited)")
-            case MessageDeleted() if event.target in found:
-                found[event.target] = replace(found[event.target], text=GONE)
+                found[event.seq] = event
+            case MessageEdited() | MessageDeleted() if event.target in found:
+                found[event.target] = _later(found[event.target], event)
             case _:
                 pass
-    return sorted(found.items())
+    return [(seq, said(each.at, seq, each.actor, message_words(each))) for seq, each in sorted(found.items())]
+
+
+def _later(message: MessagePosted, event: MessageEdited | MessageDeleted) -> MessagePosted:
+    """A stored message knows its newest edit already; one that is gone stays gone."""
+    if isinstance(event, MessageDeleted):
+        return message.model_copy(update={"text": None})
+    if message.text is None or event.text is None or event.seq <= (message.edited_seq or 0):
+        return message
+    return message.model_copy(update={"text": event.text, "edited_seq": event.seq})
 
 
 def message_words(event: MessagePosted) -> str:

@@ -79,7 +79,7 @@ function reacted(item, { event, seq, actor, emoji }, user) {
   const { [emoji]: before = { count: 0, mine: false }, ...others } = item.reactions;
   const count = before.count + (event === "reaction_added" ? 1 : -1);
   const mine = actor === user ? event === "reaction_added" : before.mine;
-  return { ...item, through: seq, reactions: count > 0 ? { ...others, [emoji]: { count, mine } } : others };
+  return { ...item, through: seq, reactions: count > 0 ? { ...item.reactions, [emoji]: { count, mine } } : others };
 }
 
 function withReaction(items, event, user) {

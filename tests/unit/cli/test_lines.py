@@ -107,6 +107,12 @@ def test_stored_messages_read_as_they_are_now():
     assert [(seq, line.text) for seq, line in messages_of(events)] == [(1, "one! (edited)"), (2, "(deleted)")]
 
 
+def test_a_stored_message_that_knows_its_edit_keeps_its_reactions():
+    stored = event("message_posted", seq=1, text="new", edited_seq=4, reactions=[{"emoji": "+", "count": 2}])
+    late = [event("message_edited", seq=4, target=1, text="new"), event("message_edited", seq=3, target=1, text="old")]
+    assert [line.text for _, line in messages_of([stored, *late])] == ["new (edited)  [+ 2]"]
+
+
 def test_a_room_in_a_list_says_what_is_unread():
     view = RoomView(
         room="general",
