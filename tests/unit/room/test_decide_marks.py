@@ -45,6 +45,9 @@ class TestMarks:
     def test_a_mark_that_is_not_higher_changes_nothing(self, verb, seq):
         assert decided(long_room(read=3, delivered=5), command(verb, seq=seq)) == Unchanged()
 
+    def test_what_reaches_a_device_for_the_first_time_is_not_read_by_that(self):
+        assert decided(long_room(), command("mark_delivered", seq=2)) == Marked(receipt(long_room(), 0, 2))
+
     @pytest.mark.parametrize("verb", ["mark_read", "mark_delivered"])
     def test_nobody_reads_what_was_not_said_yet(self, verb):
         assert refused(long_room(), command(verb, seq=10)) is Code.MESSAGE_NOT_FOUND

@@ -95,6 +95,7 @@ def test_a_changed_role_leaves_the_voice_and_unmuting_leaves_the_role():
     after = room_after(*STORIES["member_changed"])
     assert after.members["mia"].role is Role.ADMIN
     assert after.is_muted("rita", START)
+    assert not after.is_muted("bob", START)
     assert after.members["rita"].role is Role.MEMBER
     unmuted = evolve(after, event("member_changed", 5, user="rita", muted=False))
     assert (unmuted.members["rita"].muted, unmuted.members["rita"].muted_until) == (False, None)

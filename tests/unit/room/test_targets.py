@@ -130,6 +130,11 @@ class TestAnswers:
         assert known.reacted == {"rita": {"+1", "-1"}, "mia": set()}
         assert (known.kinds, known.whole) == ({"+1": 1, "-1": 1}, False)
 
+    def test_what_was_known_whole_stays_so(self):
+        held = targets(POSTED)
+        held.receive_answer(ROOM, 2, "rita", answer())
+        assert not held.wants(ROOM, command("react", "olga", seq=2, emoji="x"), 2)
+
     def test_a_deleted_message_leaves_no_question(self):
         held = targets()
         held.receive_answer(ROOM, 2, "rita", answer(deleted=True))
