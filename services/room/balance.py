@@ -48,6 +48,7 @@ class Peers:
         self._peers: dict[WorkerId, Peer] = {}
         self._unheld: dict[int, Unheld] = {}
         self._changed_at = 0.0
+        self._waits_for_others = False
 
     def receive(self, heartbeat: WorkerHeartbeat, now: float) -> None:
         """A worker said what it does. The shard it took over last comes last."""
@@ -59,7 +60,7 @@ class Peers:
         known = self._peers.get(heartbeat.worker)
         self._peers[heartbeat.worker] = peer
         if known is None or (set(known.shards), known.ready) != (set(peer.shards), peer.ready):
-            self._changed_at = now
+            self._note_change(heartbeat.worker, now)
 
     def receive_silence(self, now: float) -> None:
         """Nothing at all can be heard, which is nobody's fault: every lease begins anew, and nothing is known for
@@ -74,18 +75,23 @@ class Peers:
         self._drop(lost, now)
         return lost
 
-    def shard_to_give_up(self, now: float) -> int | None:
-        """The shard this worker is to give up now, if any: it is the most loaded, of several the one with the smallest
-        id, some other has at least two less, every shard is held exactly once, all are ready, and all that has been
-        so for a while. It is the shard taken over last: it has the least in memory, and one that came to a worker with
-        many goes on at once to the next in its line."""
-        if not self._is_settled() or now - self._changed_at < self._still_seconds:
+    def give_up(self, now: float) -> int | None:
+        """Give up a shard, if it is time to; which: the caller does so.
+
+        It is time when this worker is the most loaded, of several the one with the smallest id, some other has at least
+        two less, every shard is held exactly once, all are ready, and all that has been so for a while. It is the shard
+        taken over last: it has the least in memory, and one that came to a worker with many goes on at once to the next
+        in its line. One that comes back, because those in its line are gone and their silence was not noticed yet, is
+        not given up again before something changes with the others.
+        """
+        if self._waits_for_others or not self._is_settled() or now - self._changed_at < self._still_seconds:
             return None
         loads = {worker: len(peer.shards) for worker, peer in self._peers.items()}
         most = max(loads.values())
         heaviest = min(worker for worker, load in loads.items() if load == most)
         if heaviest != self._worker or most - min(loads.values()) < UNEVEN:
             return None
+        self._waits_for_others = True
         return self._peers[heaviest].shards[-1]
 
     def shards_to_count(self, now: float) -> list[int]:
@@ -113,4 +119,10 @@ class Peers:
     def _drop(self, workers: Iterable[WorkerId], now: float) -> None:
         for worker in workers:
             if self._peers.pop(worker, None) is not None:
-                self._changed_at = now
+                self._note_change(worker, now)
+                self._unheld.clear()
+
+    def _note_change(self, worker: WorkerId, now: float) -> None:
+        self._changed_at = now
+        if worker != self._worker:
+            self._waits_for_others = False

@@ -81,9 +81,9 @@ class Fleet:
             log.warning("worker_lost", worker=worker)
         for shard in self._peers.shards_to_count(now):
             await self._outlet.send_census(shard, self._settings.shards)
-        shard_to_give_up = self._peers.shard_to_give_up(now)
-        if shard_to_give_up is not None:
-            self._shards[shard_to_give_up].give_up()
+        given_up = self._peers.give_up(now)
+        if given_up is not None:
+            self._shards[given_up].give_up()
 
     def begin_to_leave(self) -> None:
         """Say at once that nothing more should come to this worker."""

@@ -1,4 +1,4 @@
-"""An alarm of the broker, which blocks whoever publishes: nothing ends, nothing is forgotten, all goes on afterwards."""
+"""An alarm of the broker, which blocks whoever publishes: nothing ends, nothing is forgotten, all goes on after."""
 
 import asyncio
 import contextlib

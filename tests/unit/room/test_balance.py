@@ -26,61 +26,76 @@ def peers_of(worker, shards, *said, now=0.0):
 class TestGivingUp:
     def test_the_most_loaded_gives_up_the_shard_it_took_over_last(self):
         said = heartbeat("a", [0, 3, 2]), heartbeat("b", [1])
-        assert peers_of("a", 4, *said).shard_to_give_up(STILL) == 2
-        assert peers_of("b", 4, *said).shard_to_give_up(STILL) is None
+        assert peers_of("a", 4, *said).give_up(STILL) == 2
+        assert peers_of("b", 4, *said).give_up(STILL) is None
 
     def test_of_several_the_one_with_the_smallest_id(self):
         said = heartbeat("a", [0, 1]), heartbeat("b", [2, 3]), heartbeat("c", [])
-        assert peers_of("a", 4, *said).shard_to_give_up(STILL) == 1
-        assert peers_of("b", 4, *said).shard_to_give_up(STILL) is None
+        assert peers_of("a", 4, *said).give_up(STILL) == 1
+        assert peers_of("b", 4, *said).give_up(STILL) is None
 
     def test_nobody_where_loads_are_one_apart(self):
         said = heartbeat("a", [0, 1]), heartbeat("b", [2])
-        assert peers_of("a", 3, *said).shard_to_give_up(STILL) is None
+        assert peers_of("a", 3, *said).give_up(STILL) is None
 
     def test_nobody_while_a_shard_is_held_by_nobody(self):
         said = heartbeat("a", [0, 1, 2]), heartbeat("b", [])
-        assert peers_of("a", 4, *said).shard_to_give_up(STILL) is None
+        assert peers_of("a", 4, *said).give_up(STILL) is None
 
     def test_nobody_while_two_say_that_they_hold_a_shard(self):
         said = heartbeat("a", [0, 1, 2, 3]), heartbeat("b", [3]), heartbeat("c", [])
-        assert peers_of("a", 4, *said).shard_to_give_up(STILL) is None
+        assert peers_of("a", 4, *said).give_up(STILL) is None
 
     def test_nobody_while_somebody_who_holds_a_shard_is_not_ready(self):
         said = heartbeat("a", [0, 1, 2]), heartbeat("b", [3], ready=False), heartbeat("c", [])
-        assert peers_of("a", 4, *said).shard_to_give_up(STILL) is None
+        assert peers_of("a", 4, *said).give_up(STILL) is None
 
     def test_nobody_before_all_has_been_still_for_a_while(self):
         peers = peers_of("a", 4, heartbeat("a", range(4)), heartbeat("b", []), now=10.0)
-        assert peers.shard_to_give_up(10.0 + STILL - 0.1) is None
-        assert peers.shard_to_give_up(10.0 + STILL) == 3
+        assert peers.give_up(10.0 + STILL - 0.1) is None
+        peers.receive(heartbeat("c", []), 11.5)
         peers.receive(heartbeat("b", []), 12.0)
-        assert peers.shard_to_give_up(12.0) == 3
-        peers.receive(heartbeat("c", []), 12.5)
-        assert peers.shard_to_give_up(13.0) is None
+        assert peers.give_up(13.4) is None
+        assert peers.give_up(13.5) == 3
+
+    def test_what_came_back_is_not_given_up_again_before_something_changes_with_the_others(self):
+        peers = peers_of("a", 4, heartbeat("a", range(4)), heartbeat("b", []))
+        assert peers.give_up(2.0) == 3
+        peers.receive(heartbeat("a", range(3)), 2.1)
+        peers.receive(heartbeat("a", range(4)), 2.2)
+        assert peers.give_up(10.0) is None
+        peers.receive(heartbeat("c", []), 11.0)
+        assert peers.give_up(13.0) == 3
+
+    def test_what_another_has_taken_over_is_followed_by_the_next(self):
+        peers = peers_of("a", 4, heartbeat("a", range(4)), heartbeat("b", []))
+        assert peers.give_up(2.0) == 3
+        peers.receive(heartbeat("a", range(3)), 2.1)
+        peers.receive(heartbeat("b", [3]), 2.2)
+        assert peers.give_up(4.2) == 2
 
     def test_nobody_while_nothing_is_heard(self):
         peers = peers_of("a", 4, heartbeat("a", range(4)), heartbeat("b", []))
         peers.receive_silence(100.0)
-        assert peers.shard_to_give_up(100.0) is None
+        assert peers.give_up(100.0) is None
         assert peers.expire(100.0) == []
-        assert peers.shard_to_give_up(100.0 + STILL) == 3
+        assert peers.give_up(100.0 + STILL) == 3
 
     def test_a_worker_alone_or_one_that_was_never_heard_gives_up_nothing(self):
-        assert peers_of("a", 2, heartbeat("a", [0, 1])).shard_to_give_up(STILL) is None
-        assert peers_of("a", 2).shard_to_give_up(STILL) is None
+        assert peers_of("a", 2, heartbeat("a", [0, 1])).give_up(STILL) is None
+        assert peers_of("a", 2).give_up(STILL) is None
 
 
 class TestComingAndGoing:
     def test_one_who_starts_does_not_count_before_it_is_ready(self):
         said = heartbeat("a", [0, 1]), heartbeat("b", [], ready=False)
-        assert peers_of("a", 2, *said).shard_to_give_up(STILL) is None
-        assert peers_of("a", 2, *said, heartbeat("b", [])).shard_to_give_up(STILL) == 1
+        assert peers_of("a", 2, *said).give_up(STILL) is None
+        assert peers_of("a", 2, *said, heartbeat("b", [])).give_up(STILL) == 1
 
     def test_one_who_leaves_counts_no_more(self):
         peers = peers_of("a", 3, heartbeat("a", [0, 1, 2]), heartbeat("b", []))
         peers.receive(heartbeat("b", [], ready=False), 1.0)
-        assert peers.shard_to_give_up(1.0 + STILL) is None
+        assert peers.give_up(1.0 + STILL) is None
 
     def test_three_heartbeats_missed_and_a_worker_is_gone(self):
         peers = peers_of("a", 2, heartbeat("a", [0]), heartbeat("b", [1]))
@@ -108,6 +123,14 @@ class TestCounting:
         peers.receive(heartbeat("b", [], ready=False), 6.0)
         assert peers.shards_to_count(6.0) == []
         assert peers.shards_to_count(7.0) == [1]
+
+    def test_when_a_worker_is_gone_the_next_asks_soon_however_long_the_other_had_asked_in_vain(self):
+        said = heartbeat("a", [0]), heartbeat("b", [1])
+        peers = peers_of("b", 4, *said)
+        assert not any(peers.shards_to_count(float(moment)) for moment in range(14))
+        peers.receive(heartbeat("b", [1]), 14.0)
+        assert peers.expire(15.0) == ["a"]
+        assert [moment for moment in range(15, 20) if peers.shards_to_count(float(moment)) == [0, 2, 3]] == [16, 18]
 
     def test_a_worker_that_leaves_asks_for_nothing(self):
         peers = peers_of("a", 1, heartbeat("a", [], ready=False))
@@ -170,7 +193,7 @@ class World:
         worker.peers.expire(self.now)
         for shard in worker.peers.shards_to_count(self.now):
             self._count(shard)
-        shard = worker.peers.shard_to_give_up(self.now)
+        shard = worker.peers.give_up(self.now)
         if shard is not None:
             self._give_up(worker, shard)
         if worker.told != worker.held or self.now % INTERVAL == 0:
@@ -210,7 +233,7 @@ def test_whoever_joins_leaves_and_dies_loads_end_at_most_one_apart_and_then_noth
         for _ in range(pause):
             world.step()
     moved = world.given_up
-    for _ in range(20 + 5 * shards * len(world.workers)):
+    for _ in range(40 + 5 * shards * len(world.workers)):
         world.step()
     assert world.is_balanced()
     assert world.given_up - moved <= shards * len(world.workers)
