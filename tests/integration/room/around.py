@@ -131,6 +131,11 @@ class Sender:
         command = COMMAND.validate_python({"type": verb, "room": room, "actor": actor, **fields})
         return self.send_raw(routes.command_key(room, verb), command.to_json())
 
+    def post(self, verb, actor="olga", room="general", **fields):
+        """Publish without waiting for any answer."""
+        command = COMMAND.validate_python({"type": verb, "room": room, "actor": actor, **fields})
+        self._rpc.post(routes.COMMANDS, routes.command_key(room, verb), command.to_json(), persistent=True)
+
     def send_raw(self, key, body):
         return self._rpc.send(routes.COMMANDS, key, body, persistent=True).answer
 

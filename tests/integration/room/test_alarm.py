@@ -91,6 +91,22 @@ async def test_no_process_ends_under_an_alarm_and_none_needs_another_connection(
     assert all(process.alive() for process in processes)
 
 
+async def test_a_worker_that_is_told_to_end_under_an_alarm_ends_in_time(start_process, history, sender, roll, alarm):
+    bounds = {"GATEHOUSE_BROKER_TIMEOUT_SECONDS": "2", "GATEHOUSE_DRAIN_SECONDS": "2"}
+    process = await start_process(**bounds)
+    await sender.make_room()
+    done = asyncio.Event()
+    talking = [asyncio.create_task(talk(sender, done)) for _ in range(20)]
+    await alarm(on=True)
+    assert await process.stop() == 0
+    await alarm(on=False)
+    done.set()
+    await start_process(**bounds)
+    answers = [answer for told in await asyncio.gather(*talking) for answer in told]
+    assert {answer.type for answer in answers} == {"accepted"}
+    assert history.seqs("general")[: len(answers)] == list(range(1, len(answers) + 1))
+
+
 async def talk(sender, done):
     """One message after the other, until the sender's own connection is blocked."""
     answers = []

@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.control import RosterDone
+from schemas.control import RollCall, RosterDone
 from schemas.errors import Code
 from tests.bed.waiting import eventually
 
@@ -33,7 +33,7 @@ async def test_an_inspection_stands_in_line_behind_the_commands_before_it(worker
     assert all(future.done() for future in sends)
 
 
-async def test_a_roster_is_owed_until_the_gate_tells_it_to_the_term_that_asked(worker, sender, open_gate):
+async def test_a_roster_is_owed_until_the_gate_tells_it_to_the_term_that_asked(worker, sender, open_gate, roll):
     gate = await open_gate("g1")
     gate.tells_rosters = False
     await sender.make_room()
@@ -42,10 +42,18 @@ async def test_a_roster_is_owed_until_the_gate_tells_it_to_the_term_that_asked(w
     asked = gate.asked[-1]
     await gate.tell(RosterDone(gate="g1", worker=f"{asked.worker}0", shard=asked.shard))
     await gate.tell(RosterDone(gate="g1", worker=asked.worker.rpartition("-")[0], shard=asked.shard))
-    assert await owed(sender, ("g1",))
+    await has_heard(gate, roll)
+    assert all([await owed(sender, ("g1",)) for _ in range(5)])
     for each in gate.asked:
         await gate.tell(RosterDone(gate="g1", worker=each.worker, shard=each.shard))
     await eventually(lambda: owed(sender, ()))
+
+
+async def has_heard(gate, roll):
+    """The worker has taken up what the gate told before: it answers a roll call that came behind."""
+    roll.said.clear()
+    await gate.tell(RollCall())
+    await eventually(lambda: roll.said)
 
 
 async def owed(sender, gates):

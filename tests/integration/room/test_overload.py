@@ -81,7 +81,7 @@ async def accepted_again(sender):
     return answer if answer.type == "accepted" else None
 
 
-async def test_what_a_gate_says_of_its_sessions_waits_until_the_log_takes_something_again(
+async def test_sessions_and_what_nobody_waits_for_are_kept_until_the_log_takes_something_again(
     start_worker, history, sender, open_gate, bound_log
 ):
     await start_worker()
@@ -94,12 +94,15 @@ async def test_what_a_gate_says_of_its_sessions_waits_until_the_log_takes_someth
     attaching = asyncio.create_task(gate.attach("general", b="rita"))
     for _ in range(3):
         assert (await sender.ask("send", "mia", text="refused")).code is Code.OVERLOADED
+    sender.post("send", "mia", text="into the blue", command_id="blue")
+    assert (await sender.ask("send", "mia", text="refused")).code is Code.OVERLOADED
     assert not attaching.done()
     bound_log(None)
     await history.start()
     assert (await attaching).member_count == 3
     told = await eventually(lambda: inspected(sender))
     assert [(each.gate, each.sessions) for each in told.gates] == [("g1", 2)]
+    await eventually(lambda: "blue" in [event.command_id for event in history.events["general"]])
 
 
 async def inspected(sender):
