@@ -15,8 +15,8 @@ class Rosters:
     missed. Presence waits for it too, but not for ever: once its time is over it is asked again and presence goes on.
     It also waits until every gate had time to be heard of.
 
-    A roster travels through the shard's queue but its end (`RosterDone`) beside it: it counts only after what stood
-    in the queue when it came was taken up.
+    A roster travels through the shard's queue but its end (`RosterDone`) beside it: it counts only after everything
+    that stood in the queue when it came is decided. To be taken up is not enough: an `attach` may wait for its room.
     """
 
     def __init__(self) -> None:
@@ -24,6 +24,8 @@ class Rosters:
         self._owing: dict[GateId, float] = {}
         self._awaited: set[GateId] = set()
         self._ending: dict[GateId, int] = {}
+        self._taken_up = 0
+        self._undecided: dict[int, int] = {}
         self._known: set[GateId] = set()
 
     def listen(self, until: float) -> None:
@@ -42,13 +44,18 @@ class Rosters:
         """The gate has sent all; that many deliveries have yet to be taken up before all has arrived."""
         self._known.add(gate)
         if gate in self._owing:
-            self._ending[gate] = deliveries_before
+            self._ending[gate] = self._taken_up + deliveries_before
             self._settle()
 
-    def receive_delivery(self) -> None:
-        """One delivery of the shard was taken up."""
+    def receive_delivery(self, tag: int) -> None:
+        """A delivery of the shard was taken up."""
+        self._taken_up += 1
+        self._undecided[tag] = self._taken_up
+
+    def receive_decided(self, tag: int) -> None:
+        """A delivery was decided, or set aside."""
+        self._undecided.pop(tag, None)
         if self._ending:
-            self._ending = {gate: left - 1 for gate, left in self._ending.items()}
             self._settle()
 
     def forget(self, gate: GateId) -> None:
@@ -74,7 +81,8 @@ class Rosters:
         return bool(self._awaited) or now < self._listening_until
 
     def _settle(self) -> None:
-        for gate in [gate for gate, left in self._ending.items() if left <= 0]:
+        decided = next(iter(self._undecided.values()), self._taken_up + 1) - 1
+        for gate in [gate for gate, last in self._ending.items() if last <= decided]:
             self._excuse(gate)
 
     def _excuse(self, gate: GateId) -> None:

@@ -177,7 +177,7 @@ class Term:
             self._activate()
         tag = tag_of(delivery)
         self._acks.receive(tag)
-        self._hall.rosters.receive_delivery()
+        self._hall.rosters.receive_delivery(tag)
         if routes.is_census_key(delivery.routing_key or ""):
             self._append(Outcome(tag=tag))
             return
@@ -217,6 +217,8 @@ class Term:
         """Take a place in the line; what has nothing to log and nothing to tell needs none."""
         if outcome.log is None and outcome.tag is None and not outcome.effects:
             return
+        if outcome.tag is not None:
+            self._hall.rosters.receive_decided(outcome.tag)
         self._idle.clear()
         entry = self._line.append(outcome, confirmed=outcome.log is None)
         if outcome.verb:
@@ -270,6 +272,7 @@ class Term:
     def _set_aside(self, delivery: DeliveredMessage, misfit: Misfit, command_id: CommandId | None = None) -> None:
         """Park a delivery; who waits for it is refused in the line, behind what came before."""
         self._around.metrics.parked.labels(misfit.reason.value).inc()
+        self._hall.rosters.receive_decided(tag_of(delivery))
         parking = self._tasks.create_task(self._park(delivery, misfit))
         self._parking.add(parking)
         parking.add_done_callback(self._parking.discard)

@@ -35,6 +35,12 @@ async def attached_members(stack, gates):
         await asyncio.gather(*(client.close() for client in clients))
 
 
+def presence_is_said(clients):
+    """Everybody is known to be there: no signal of it comes among the messages that are counted."""
+    told = [frame["online_count"] for frame in clients[0].frames if frame.get("signal") == "presence"]
+    return told and told[-1] == len(clients)
+
+
 def deliveries(management):
     """How many deliveries each gate's queue, and the room's log queue, have seen."""
     queues = [name for name in management.queue_names() if name.startswith("gate.")]
@@ -60,6 +66,7 @@ async def test_i6_each_message_reaches_each_gate_with_a_session_once_and_no_othe
     stack = await start_stack(gates=3, environment={"GATEHOUSE_PROBE_SECONDS": "600"})
     busy = [stack.gates[number % 2] for number in range(2 * CLIENTS_PER_GATE)]
     async with attached_members(stack, busy) as clients:
+        await eventually(lambda: presence_is_said(clients), 60)
         before = await settled(lambda: deliveries(management))
         bindings = management.bindings()
         texts = [f"message {number}" for number in range(MESSAGES)]

@@ -94,7 +94,7 @@ class Term:
         if not self.active:
             self._activate()
         self._acks.receive(tag)
-        self.hall.rosters.receive_delivery()
+        self.hall.rosters.receive_delivery(tag)
         command = read_command(delivery.key, delivery.body)
         if isinstance(command, Misfit):
             raise BadStep(f"no command of a trace is malformed: {command.detail}")
@@ -266,6 +266,8 @@ class Term:
     def _append(self, outcome: Outcome) -> None:
         if outcome.log is None and outcome.tag is None and not outcome.effects:
             return
+        if outcome.tag is not None:
+            self.hall.rosters.receive_decided(outcome.tag)
         entry = self._line.append(outcome, confirmed=outcome.log is None)
         logged = outcome.log
         if logged is not None:

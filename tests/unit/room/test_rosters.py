@@ -9,13 +9,39 @@ def rosters_of_a_writer():
     return rosters
 
 
-def test_a_gate_owes_until_all_that_stood_before_its_end_was_taken_up():
+def test_a_gate_owes_until_all_that_stood_before_its_end_was_decided():
     rosters = rosters_of_a_writer()
     rosters.ask("g1", until=10)
-    rosters.receive_done("g1", deliveries_before=2)
-    rosters.receive_delivery()
+    rosters.receive_delivery(tag=4)
+    rosters.receive_done("g1", deliveries_before=1)
+    rosters.receive_decided(tag=4)
     assert rosters.owing() == ["g1"]
-    rosters.receive_delivery()
+    rosters.receive_delivery(tag=7)
+    assert rosters.owing() == ["g1"]
+    rosters.receive_decided(tag=7)
+    assert rosters.owing() == []
+
+
+def test_an_attach_that_waits_for_its_room_keeps_its_gate_owing_whatever_was_decided_behind_it():
+    rosters = rosters_of_a_writer()
+    rosters.ask("g1", until=10)
+    for tag in (1, 2, 3):
+        rosters.receive_delivery(tag)
+    rosters.receive_done("g1", deliveries_before=0)
+    rosters.receive_decided(tag=2)
+    rosters.receive_decided(tag=3)
+    assert rosters.owing() == ["g1"]
+    rosters.receive_decided(tag=1)
+    assert rosters.owing() == []
+
+
+def test_what_came_behind_the_end_of_a_roster_keeps_nobody_owing():
+    rosters = rosters_of_a_writer()
+    rosters.ask("g1", until=10)
+    rosters.receive_delivery(tag=1)
+    rosters.receive_done("g1", deliveries_before=0)
+    rosters.receive_delivery(tag=2)
+    rosters.receive_decided(tag=1)
     assert rosters.owing() == []
 
 
@@ -67,5 +93,6 @@ def test_presence_waits_no_longer_for_a_gate_that_is_gone():
 def test_deliveries_count_for_nobody_where_no_roster_has_come_to_its_end():
     rosters = rosters_of_a_writer()
     rosters.ask("g1", until=10)
-    rosters.receive_delivery()
+    rosters.receive_delivery(tag=1)
+    rosters.receive_decided(tag=1)
     assert rosters.owing() == ["g1"]
