@@ -13,7 +13,7 @@ from schemas.answers import Accepted, Refused
 from schemas.commands import EVENTLESS_VERBS, GATE_VERBS, OPERATOR_VERBS, Command, Detach, Session
 from schemas.control import WorkerId
 from schemas.errors import Code
-from schemas.events import Event
+from schemas.events import Event, MessagePosted
 from schemas.fanout import FanoutKind
 from schemas.ids import GateId, RoomId, UserId
 from schemas.signals import PresenceSignal, ReceiptSignal, Signal
@@ -188,6 +188,8 @@ class Hall:
         held.room = evolve(held.room, event)
         held.recent.remember(command.actor, answer)
         self.targets.receive_event(event)
+        if isinstance(event, MessagePosted):
+            self._typists.receive_message(command.room, command.actor)
         gone = expelled(event)
         if gone is not None:
             self.sessions.expel(command.room, gone)

@@ -36,6 +36,10 @@ class Typists:
         self._said[room, user] = Said(active, now)
         return True
 
+    def receive_message(self, room: RoomId, user: UserId) -> None:
+        """What they wrote is posted: to go on writing is news."""
+        self._said.pop((room, user), None)
+
     def _forget_old(self, now: float) -> None:
         while self._said:
             oldest = next(iter(self._said))

@@ -220,6 +220,14 @@ def test_the_same_typing_within_a_second_is_accepted_and_told_nobody_again():
     assert told == [1, 0, 1, 1]
 
 
+def test_who_writes_on_behind_their_own_message_is_told_of_at_once():
+    hall = hall_with(room())
+    attach(hall, ("g1/a", "mia"))
+    decided(hall, order("typing"), 1.0)
+    decided(hall, order("send", text="first", command_id="c-first"), 1.1)
+    assert fan_outs(decided(hall, order("typing"), 1.2), FanoutKind.SIGNAL)
+
+
 def test_a_mark_is_a_record_of_the_log_without_a_seq_and_a_receipt_to_the_others():
     hall = hall_with(room())
     attach(hall, ("g1/a", "olga"))

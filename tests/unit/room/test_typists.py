@@ -18,6 +18,13 @@ def test_to_stop_is_news_at_once_and_so_is_to_go_on():
     assert typists.receive("r", "mia", 10.3, active=True)
 
 
+def test_who_goes_on_writing_right_behind_their_message_is_told_again():
+    typists = Typists()
+    assert typists.receive("r", "mia", 10.0, active=True)
+    typists.receive_message("r", "mia")
+    assert typists.receive("r", "mia", 10.1, active=True)
+
+
 def test_others_and_other_rooms_are_other_news():
     typists = Typists()
     assert typists.receive("r", "mia", 10.0, active=True)
