@@ -26,7 +26,7 @@ from services.room.roles import STANDING
 from services.room.targets import Target, Targets, target_of
 from tests.unit.room.given import DIRECT, NOW, ROOM
 
-FEW = {"INVITES": 3, "BANS": 3, "REACTION_KINDS": 1}
+FEW = {"INVITES": 2, "BANS": 1, "REACTION_KINDS": 1}
 """Bounds that a short story can reach."""
 DAY = timedelta(days=1)
 USERS = ("olga", "otto", "adam", "mona", "mia", "rita", "eve")
@@ -166,11 +166,12 @@ class RoomStory(RuleBasedStateMachine):
         members, owners = sorted(self.room.members), self.room.owners()
         people = {
             "add": sorted({*USERS, *members} - {*members}),
+            "ban": sorted({*USERS} - {*owners}),
             "unban": sorted(self.room.bans),
             "unmute": self.muted(),
         }
         pools = {
-            "actor": [] if verb == "join" else [*members, *owners, *owners],
+            "actor": [] if verb == "join" else [*owners, *owners, *members, *sorted(self.room.bans)],
             "user": people.get(verb, members) if "user" in fields else [],
             "invite": sorted(self.room.invites) if fields.get("invite") else [],
             "seq": sorted(self.said) if "seq" in fields else [],
