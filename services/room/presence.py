@@ -38,7 +38,7 @@ class PresenceRules:
 
 
 class Presence:
-    """The attendance of each room. A room where nobody is takes no place for long."""
+    """The attendance of each room. A room where nobody is takes no place once it is quiet."""
 
     def __init__(self, rules: PresenceRules) -> None:
         self._rules = rules
@@ -125,7 +125,7 @@ class Presence:
         signal = attendance.signal(room, limit=self._rules.limit) if attendance.quiet_until <= now else None
         if signal is not None:
             attendance.quiet_until = now + 1 / self._rules.per_second
-        if attendance.is_empty():
+        if attendance.is_empty() and attendance.quiet_until <= now:
             del self._rooms[room]
         else:
             self._plan(room, attendance)

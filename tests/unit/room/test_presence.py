@@ -292,6 +292,15 @@ def test_a_room_that_everybody_left_takes_no_place_but_keeps_its_pace():
     assert (seen(presence), len(presence)) == ([], 0)
 
 
+def test_a_room_that_has_just_told_that_its_last_member_is_gone_keeps_its_pace():
+    presence = presence_of("mia")
+    presence.leave(ROOM, "mia", 1.0)
+    assert told(presence, 1.0 + GRACE) == ["mia offline"]
+    presence.come(ROOM, "mia", None)
+    assert told(presence, 1.05 + GRACE) == []
+    assert told(presence, 1.15 + GRACE) == ["mia online"]
+
+
 USERS = st.sampled_from(["mia", "bob", "eve", "dan"])
 STEPS = st.one_of(
     st.tuples(st.just("come"), USERS, st.sampled_from([None, AWAY, HIDDEN])),
