@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -12,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from clients.cli.endpoints import find_endpoints
 from clients.cli.failure import Failure
 from clients.operator.parked import Parked, is_chosen
-from clients.operator.tables import parked_lines, parked_text, room_lines, shard_lines
+from clients.operator.tables import behind_lines, parked_lines, parked_text, room_lines, shard_lines
 from schemas.ids import RoomId, RoomIdField
 
 if TYPE_CHECKING:
@@ -30,6 +32,14 @@ AmqpUrl = Annotated[str | None, typer.Option("--amqp-url", help="The broker.", m
 Ids = Annotated[list[str] | None, typer.Argument(help="Ids, as `parked list` shows them.", metavar="ID...")]
 All = Annotated[bool, typer.Option("--all", help="All there are, or all of the --reason.")]
 Reason = Annotated[str | None, typer.Option("--reason", help="Only those of this reason.", metavar="REASON")]
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """Those that are meant, and how many lie behind all that was looked at."""
+
+    parked: list[Parked]
+    behind: int
 
 
 def _checked_room(value: str) -> str:
@@ -81,7 +91,8 @@ def list_parked(
     amqp_url: AmqpUrl = None,
 ) -> None:
     """What is there, the oldest first."""
-    print("\n".join(parked_lines(_seen(amqp_url, (), reason), limit)))
+    seen = _seen(amqp_url, (), reason)
+    print("\n".join([*parked_lines(seen.parked, limit), *behind_lines(seen.behind)]))
 
 
 @parked_app.command("show")
@@ -90,10 +101,10 @@ def show_parked(
     amqp_url: AmqpUrl = None,
 ) -> None:
     """One of them, with its headers and its body."""
-    found = _seen(amqp_url, [wanted], None, whole=True)
-    if not found:
-        raise Failure(f"nothing of the id {wanted} is parked")
-    print("\n".join(parked_text(found[0])))
+    seen = _seen(amqp_url, [wanted], None, whole=True)
+    if not seen.parked:
+        raise _nothing(f"nothing of the id {wanted} is parked", seen)
+    print("\n".join(parked_text(seen.parked[0])))
 
 
 @parked_app.command("replay")
@@ -102,9 +113,9 @@ def replay_parked(ids: Ids = None, *, every: All = False, reason: Reason = None,
     from clients.operator.link import visit  # noqa: PLC0415 - chat needs nothing of it
     from clients.operator.parked_queue import replay  # noqa: PLC0415 - the same
 
-    chosen = _chosen(ids, reason, amqp_url, every=every)
+    chosen, behind = _chosen(ids, reason, amqp_url, every=every)
     taken = visit(_broker(amqp_url), lambda connection: replay(connection, chosen))
-    _report(taken, "replayed")
+    _report(taken, "replayed", behind)
 
 
 @parked_app.command("drop")
@@ -120,50 +131,60 @@ def drop_parked(
     from clients.operator.link import visit  # noqa: PLC0415 - chat needs nothing of it
     from clients.operator.parked_queue import drop  # noqa: PLC0415 - the same
 
-    chosen = _chosen(ids, reason, amqp_url, every=every)
+    chosen, behind = _chosen(ids, reason, amqp_url, every=every)
     if not yes and not typer.confirm(f"drop {chosen.total()} for good?", err=True):
         raise Failure("nothing was dropped")
     taken = visit(_broker(amqp_url), lambda connection: drop(connection, chosen))
-    _report(taken, "dropped")
+    _report(taken, "dropped", behind)
 
 
 def _broker(amqp_url: str | None) -> str:
     return amqp_url or find_endpoints(Path.cwd()).broker_url()
 
 
-def _chosen(ids: list[str] | None, reason: str | None, amqp_url: str | None, *, every: bool) -> Counter[str]:
-    """How many of each id are meant. Raises Failure where an id names nothing."""
+def _chosen(
+    ids: list[str] | None, reason: str | None, amqp_url: str | None, *, every: bool
+) -> tuple[Counter[str], int]:
+    """How many of each id are meant, and how many lie behind what was looked at where all are meant.
+
+    Raises:
+        Failure: an id names nothing.
+    """
     if bool(ids) == every:
         raise typer.BadParameter("give ids, or --all")
-    chosen = Counter(parked.id for parked in _seen(amqp_url, ids or (), reason))
+    seen = _seen(amqp_url, ids or (), reason)
+    chosen = Counter(parked.id for parked in seen.parked)
     missing = [wanted for wanted in ids or () if wanted not in chosen]
     if missing:
-        raise Failure(f"nothing of the id {missing[0]} is parked" + (f" for {reason}" if reason else ""))
+        raise _nothing(f"nothing of the id {missing[0]} is parked" + (f" for {reason}" if reason else ""), seen)
     if not chosen:
-        raise Failure("nothing is parked" + (f" for {reason}" if reason else ""))
-    return chosen
+        raise _nothing("nothing is parked" + (f" for {reason}" if reason else ""), seen)
+    return chosen, seen.behind if every else 0
 
 
-def _seen(
-    amqp_url: str | None, ids: list[str] | tuple[str, ...], reason: str | None, *, whole: bool = False
-) -> list[Parked]:
-    """Those that are meant; with their bodies where `whole`."""
+def _nothing(sentence: str, seen: _Seen) -> Failure:
+    """Nothing was found, as far as one looked."""
+    return Failure("; ".join([sentence, *behind_lines(seen.behind)]))
+
+
+def _seen(amqp_url: str | None, ids: Sequence[str], reason: str | None, *, whole: bool = False) -> _Seen:
+    """Look for those that are meant; they have their bodies where `whole`."""
     from clients.operator.link import visit  # noqa: PLC0415 - chat needs nothing of it
     from clients.operator.parked_queue import look  # noqa: PLC0415 - the same
 
-    seen: list[Parked] = []
+    found: list[Parked] = []
 
     def see(parked: Parked) -> None:
         if is_chosen(parked, ids, reason):
-            seen.append(parked if whole else parked.without_body())
+            found.append(parked if whole else parked.without_body())
 
-    visit(_broker(amqp_url), lambda connection: look(connection, see))
-    return seen
+    behind = visit(_broker(amqp_url), lambda connection: look(connection, see))
+    return _Seen(found, behind)
 
 
-def _report(taken: Taken, word: str) -> None:
-    """Say what was done; what stayed makes it a failure."""
-    print(f"{word}: {taken.gone}")
+def _report(taken: Taken, word: str, behind: int) -> None:
+    """Say what was done, and what one did not get to; what stayed makes it a failure."""
+    print("\n".join([f"{word}: {taken.gone}", *behind_lines(behind)]))
     if taken.stayed:
         [(first, problem), *others] = taken.stayed
         raise Failure(f"{first} stays parked: {problem}" + (f"; and {len(others)} more stay" if others else ""))

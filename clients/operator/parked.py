@@ -10,11 +10,18 @@ from hashlib import sha256
 from typing import Any, Final
 
 from schemas import routes
+from schemas.errors import ParkReason
 
+LOOKED_AT: Final = 10_000
+"""Deliveries looked at in one go. What lies behind them is reached when they are gone."""
 ID_DIGITS: Final = 12
 COMMAND_EXCHANGES: Final = frozenset({routes.COMMANDS, routes.INBOX})
 ADDED: Final = ("x-park-", "x-death", "x-first-death-", "x-last-death-", "x-delivery-count")
 """Beginnings of the headers that parking and the broker added."""
+FINAL_REASONS: Final[Mapping[str, str]] = {
+    ParkReason.STALE_FENCE: "a former writer of the room wrote it: it would only come back",
+    ParkReason.CONFLICT: "another entry is stored at its place: it would only come back",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +83,9 @@ def why_not_replayable(parked: Parked) -> str | None:
         return "nothing says where it came from"
     if parked.exchange == routes.INBOX:
         return "the broker vouches for who sends to chat.inbox, so only its sender can send it again"
-    return None
+    if parked.exchange == routes.LOG and parked.key.startswith("query."):
+        return "it is a room worker's question, and who asked waits no longer"
+    return FINAL_REASONS.get(parked.reason)
 
 
 def body_to_replay(parked: Parked) -> bytes:

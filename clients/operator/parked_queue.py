@@ -18,7 +18,14 @@ from aiormq.channel import Channel
 from pamqp import commands
 
 from clients.operator.link import ANSWER_SECONDS
-from clients.operator.parked import Parked, body_to_replay, headers_to_replay, read_parked, why_not_replayable
+from clients.operator.parked import (
+    LOOKED_AT,
+    Parked,
+    body_to_replay,
+    headers_to_replay,
+    read_parked,
+    why_not_replayable,
+)
 from schemas import routes
 from services.runtime.broker import (
     PERSISTENT,
@@ -28,9 +35,6 @@ from services.runtime.broker import (
     properties_of,
     publish_confirmed,
 )
-
-LOOKED_AT: Final = 10_000
-"""Deliveries looked at in one go. What lies behind them is reached when they are gone."""
 
 QUIET_SECONDS: Final = 0.3
 """So long after the last delivery the broker is asked whether there are more."""
@@ -48,11 +52,13 @@ Deal = Callable[[Parked, DeliveredMessage], Awaitable[str | None]]
 """Deals with one delivery; says why it must stay, or None when it may go."""
 
 
-async def look(connection: AbstractConnection, see: Callable[[Parked], None]) -> None:
-    """Show `see` every parked delivery, the oldest first, at most LOOKED_AT; nothing changes."""
+async def look(connection: AbstractConnection, see: Callable[[Parked], None]) -> int:
+    """Show `see` every parked delivery, the oldest first, at most LOOKED_AT; nothing changes. Gives how many lie behind
+    these."""
     async with _opened(connection) as lying:
         async for parked, _ in lying:
             see(parked)
+        return await lying.behind()
 
 
 async def drop(connection: AbstractConnection, chosen: Mapping[str, int]) -> Taken:
@@ -67,7 +73,10 @@ async def drop(connection: AbstractConnection, chosen: Mapping[str, int]) -> Tak
 async def replay(connection: AbstractConnection, chosen: Mapping[str, int]) -> Taken:
     """Send so many of each id back to where they came from; those that cannot be stay."""
     replayer = _Replayer(connection)
-    return await _take(connection, chosen, replayer.deal)
+    try:
+        return await _take(connection, chosen, replayer.deal)
+    finally:
+        await replayer.close()
 
 
 async def _take(connection: AbstractConnection, chosen: Mapping[str, int], deal: Deal) -> Taken:
@@ -89,7 +98,8 @@ async def _take(connection: AbstractConnection, chosen: Mapping[str, int], deal:
 
 
 class _Replayer:
-    """Publishes on a channel of its own: one that the broker closes for a bad publish costs nothing else."""
+    """Publishes on a channel of its own: one that the broker closes for a bad publish costs nothing else, and is
+    replaced. One that is still open after a refusal is kept: the broker bounds how many a connection has."""
 
     def __init__(self, connection: AbstractConnection) -> None:
         self._connection = connection
@@ -102,13 +112,16 @@ class _Replayer:
         try:
             await self._publish(parked, properties_of(delivery))
         except NotConfirmed as refused:
-            self._channel = None
             return f"the broker did not take it: {refused.reason}"
         return None
 
+    async def close(self) -> None:
+        """Nothing more is replayed."""
+        if self._channel is not None and not self._channel.is_closed:
+            await self._channel.close()
+
     async def _publish(self, parked: Parked, came: commands.Basic.Properties) -> None:
-        if self._channel is None:
-            self._channel = await open_channel(self._connection, confirms=True)
+        channel = await self._open_channel()
         properties = commands.Basic.Properties(
             content_type=came.content_type,
             correlation_id=came.correlation_id,
@@ -116,9 +129,12 @@ class _Replayer:
             headers=headers_to_replay(parked),
         )
         body = body_to_replay(parked)
-        await publish_confirmed(
-            self._channel, parked.exchange, parked.key, body, properties, timeout_seconds=ANSWER_SECONDS
-        )
+        await publish_confirmed(channel, parked.exchange, parked.key, body, properties, timeout_seconds=ANSWER_SECONDS)
+
+    async def _open_channel(self) -> Channel:
+        if self._channel is None or self._channel.is_closed:
+            self._channel = await open_channel(self._connection, confirms=True)
+        return self._channel
 
 
 class _Lying:
@@ -138,14 +154,18 @@ class _Lying:
             at = properties_of(delivery).timestamp
             yield read_parked(delivery.routing_key or "", delivery.body, headers_of(delivery), at), delivery
 
+    async def behind(self) -> int:
+        """How many lie there beside those that came here."""
+        left = await self._channel.queue_declare(routes.PARKED_QUEUE, passive=True, timeout=ANSWER_SECONDS)
+        return left.message_count or 0
+
     async def _next(self) -> DeliveredMessage | None:
         """The next one; None when none came for a while and the broker says that none is left."""
         while True:
             try:
                 return await asyncio.wait_for(self._arrived.get(), QUIET_SECONDS)
             except TimeoutError:
-                left = await self._channel.queue_declare(routes.PARKED_QUEUE, passive=True, timeout=ANSWER_SECONDS)
-                if not left.message_count and self._arrived.empty():
+                if not await self.behind() and self._arrived.empty():
                     return None
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from clients.operator.parked import Parked
+from clients.operator.parked import LOOKED_AT, Parked
 from clients.operator.shards import Line, Roll
 from schemas.operations import Inspection
 
@@ -58,6 +58,11 @@ def parked_lines(parked: Iterable[Parked], limit: int) -> list[str]:
         [f"and {rest.total()} more: {', '.join(f'{n} {reason}' for reason, n in rest.most_common())}"] if rest else []
     )
     return [*aligned([_parked_row(each, count) for each, count in shown]), *more] or ["nothing is parked"]
+
+
+def behind_lines(behind: int) -> list[str]:
+    """How much one go did not get to; nothing where it saw all."""
+    return [f"{behind:,} more lie behind these: one go looks at the oldest {LOOKED_AT:,}"] if behind else []
 
 
 def parked_text(parked: Parked) -> list[str]:

@@ -11,6 +11,7 @@ from pamqp import commands
 from clients.operator.parked_queue import Taken, drop, look, replay
 from schemas import routes
 from schemas.errors import ParkReason
+from schemas.parked import parked_headers
 from services.runtime.broker import connect, declare_topology, headers_of, open_channel, properties_of
 from services.runtime.settle import park
 from tests.bed.waiting import eventually
@@ -111,6 +112,43 @@ async def test_what_the_broker_took_in_no_queue_stays_parked_and_costs_the_other
     assert problem.startswith("the broker did not take it")
     assert await bodies(link) == [b"lost"]
     assert (await take("history.shard.0")).body == b"entry"
+
+
+async def test_however_many_are_refused_they_take_one_channel_which_is_given_back(link, channel, park_one, monkeypatch):
+    for number in range(4):
+        await park_one(b"%d" % number)
+    await channel.queue_unbind("room.shard.0", routes.COMMANDS, f"room.{routes.bucket('general'):02d}.#")
+    chosen = Counter(parked.id for parked in await seen(link))
+    opened = []
+
+    async def counted(*arguments, **options):
+        opened.append(await open_channel(*arguments, **options))
+        return opened[-1]
+
+    monkeypatch.setattr("clients.operator.parked_queue.open_channel", counted)
+    taken = await replay(link, chosen)
+    assert (taken.gone, len(taken.stayed)) == (0, 4)
+    assert [each.is_closed for each in opened] == [True, True]
+
+
+async def test_a_channel_that_the_broker_closed_for_one_costs_the_others_nothing(link, channel, take, park_one):
+    nowhere = commands.Basic.Properties(headers=parked_headers(ParkReason.POISON, "it broke", "chat.none"))
+    for _ in range(2):
+        await channel.basic_publish(b"lost", exchange=routes.PARKED, routing_key=KEY, properties=nowhere)
+    await park_one(b"found")
+    taken = await replay(link, Counter(parked.id for parked in await seen(link)))
+    assert (taken.gone, len(taken.stayed)) == (1, 2)
+    assert (await take("room.shard.0")).body == b"found"
+
+
+async def test_what_lies_behind_one_look_is_counted(link, park_one, monkeypatch):
+    for number in range(5):
+        await park_one(b"%d" % number)
+    assert await look(link, lambda _: None) == 0
+    monkeypatch.setattr("clients.operator.parked_queue.LOOKED_AT", 3)
+    found = []
+    assert await look(link, found.append) == 2
+    assert [parked.body for parked in found] == [b"0", b"1", b"2"]
 
 
 async def test_a_dead_letter_of_the_broker_is_replayed_to_where_it_died(link, channel, take):

@@ -20,8 +20,8 @@ KEY = "room.10.general.send"
 BODY = b'{"type":"send"}'
 
 
-def ours(reason=ParkReason.POISON, exchange="chat.commands", body=BODY, at=AT, **headers):
-    return read_parked(KEY, body, parked_headers(reason, "it broke", exchange) | headers, at)
+def ours(reason=ParkReason.POISON, exchange="chat.commands", body=BODY, at=AT, key=KEY, **headers):
+    return read_parked(key, body, parked_headers(reason, "it broke", exchange) | headers, at)
 
 
 def dead(**death):
@@ -101,3 +101,14 @@ def test_the_headers_of_parking_and_of_the_broker_stay_behind():
 def test_the_inbox_takes_nothing_in_the_name_of_somebody_else():
     assert "only its sender" in why_not_replayable(ours(exchange="chat.inbox"))
     assert why_not_replayable(ours()) is None
+
+
+@pytest.mark.parametrize("reason", [ParkReason.POISON, ParkReason.MALFORMED])
+def test_a_question_whose_asker_waits_no_longer_is_not_asked_again(reason):
+    assert "waits no longer" in why_not_replayable(ours(reason, exchange="chat.log", key="query.10.general"))
+    assert why_not_replayable(ours(reason, exchange="chat.log", key="room.10.query.message_posted")) is None
+
+
+@pytest.mark.parametrize("reason", [ParkReason.STALE_FENCE, ParkReason.CONFLICT])
+def test_what_would_only_come_back_is_not_sent_there(reason):
+    assert "only come back" in why_not_replayable(ours(reason, exchange="chat.log"))

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from clients.operator.parked import read_parked
 from clients.operator.shards import Line, Roll
-from clients.operator.tables import parked_lines, parked_text, room_lines, shard_lines
+from clients.operator.tables import behind_lines, parked_lines, parked_text, room_lines, shard_lines
 from schemas.control import WorkerHeartbeat
 from schemas.errors import ParkReason
 from schemas.operations import Inspection
@@ -83,6 +83,24 @@ def test_two_that_claim_one_shard_are_both_shown_and_of_one_worker_the_latest_wo
     assert heard.unclaimed(2) == [0]
 
 
+def test_shards_stand_in_their_order_whatever_the_order_they_were_taken_over_in():
+    heard = roll(heartbeat("b", 10, 1, 9), heartbeat("a", 7, 0, 3))
+    told = shard_lines([Line(shard, 0, True) for shard in range(12)], heard)
+    assert [row.split()[:2] for row in told[1:13] if " - " not in row] == [
+        ["0", "a"],
+        ["1", "b"],
+        ["3", "a"],
+        ["7", "a"],
+        ["9", "b"],
+        ["10", "b"],
+    ]
+    assert told[13:] == [
+        "a is active on 3 shards",
+        "b is active on 3 shards",
+        "nobody says to be active on: 2, 4, 5, 6, 8, 11",
+    ]
+
+
 def test_no_worker_at_all_is_said():
     assert shard_lines([Line(0, 3, False)], roll())[-2:] == [
         "no room worker was heard of",
@@ -105,6 +123,11 @@ def test_beyond_the_limit_they_are_counted_by_reason():
 
 def test_nothing_parked_is_said():
     assert parked_lines([], 10) == ["nothing is parked"]
+
+
+def test_what_lies_behind_one_look_is_said():
+    assert behind_lines(0) == []
+    assert behind_lines(2300) == ["2,300 more lie behind these: one go looks at the oldest 10,000"]
 
 
 def test_one_is_shown_with_headers_and_body_and_moves_no_cursor():
