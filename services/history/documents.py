@@ -15,9 +15,9 @@ from schemas.events import EVENT, MessagePosted
 from schemas.ids import InviteId, RoomId, UserId
 from schemas.roles import Visibility
 from schemas.state import BanState, MemberState
-from services.history.fold import InviteRecord, Put, RoomRecord, Standing
 from services.history.intake import Kept
 from services.history.messages import MessageRecord, ReactionRecord
+from services.history.records import InviteRecord, Put, RoomRecord, Standing
 from services.history.words import words_of
 
 Document = dict[str, Any]  # Any: BSON

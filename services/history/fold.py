@@ -1,16 +1,9 @@
-"""What each event and record changes in the stored projection. Pure: nothing here waits, logs, or reads a clock.
-
-The projection of a room is five kinds of record: the room itself, one standing per user who ever mattered to it, one
-entry per invite, its messages, and what each user has put to each. Each is the whole truth about its subject as of its
-own `seq`, so a store keeps the newer of two and is right whoever wrote them, however often. A standing stays behind as
-a tombstone when its user goes.
-"""
+"""What each event changes in the records of a room, and the room that its records make (I7). Pure: nothing here waits,
+logs, or reads a clock."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple, TypeVar, assert_never
+from typing import Any, Final, assert_never
 
 from schemas.events import (
     Event,
@@ -31,147 +24,13 @@ from schemas.events import (
     RoomCreated,
     RoomUpdated,
 )
-from schemas.fields import Metadata, Moment, Title, Topic
-from schemas.ids import EpochField, InviteId, InviteIdField, RoomIdField, Seq, UserId, UserIdField
-from schemas.model import Model
-from schemas.roles import Role, Visibility
+from schemas.ids import UserId
+from schemas.roles import Role
 from schemas.state import BanState, InviteState, MemberState, RoomState
 from services.history.messages import MessageRecord, ReactionRecord, edited, emptied, reacted
+from services.history.records import Change, InviteRecord, Projection, Put, RoomRecord, Standing
 
 PREVIEW_CHARACTERS: Final = 120
-
-Key = TypeVar("Key")
-
-
-class RoomRecord(Model):
-    """A room without its people, after the event at `seq`. `messages` counts every `message_posted` so far."""
-
-    room: RoomIdField
-    epoch: EpochField
-    seq: Seq
-    title: Title
-    visibility: Visibility
-    capacity: int
-    topic: Topic
-    metadata: Metadata
-    retention_days: int | None
-    created_at: Moment
-    updated_at: Moment
-    closed: bool = False
-    members: int = 0
-    messages: int = 0
-    last_message_seq: Seq = 0
-    preview: str = ""
-
-
-class Standing(Model):
-    """What a user is to a room as of `seq`: a member, banned, or neither (a tombstone). Marks move without a seq."""
-
-    room: RoomIdField
-    user: UserIdField
-    seq: Seq
-    membership: MemberState | None = None
-    ban: BanState | None = None
-
-
-class InviteRecord(Model):
-    """An invite as of `seq`; `state` absent: it was revoked."""
-
-    room: RoomIdField
-    invite: InviteIdField
-    seq: Seq
-    state: InviteState | None = None
-
-
-class Put(NamedTuple):
-    """Whose reactions to which message."""
-
-    target: int
-    user: UserId
-
-
-Record = TypeVar("Record", Standing, InviteRecord, MessageRecord, ReactionRecord)
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """The records one event leaves behind."""
-
-    room: RoomRecord
-    standings: tuple[Standing, ...] = ()
-    invites: tuple[InviteRecord, ...] = ()
-    messages: tuple[MessageRecord, ...] = ()
-    reactions: tuple[ReactionRecord, ...] = ()
-
-
-@dataclass(slots=True)
-class Projection:
-    """A room's records, or as many of them as an event touches. Messages are found by where they stand, reactions by
-    that and their user."""
-
-    room: RoomRecord | None = None
-    standings: dict[UserId, Standing] = field(default_factory=dict)
-    invites: dict[InviteId, InviteRecord] = field(default_factory=dict)
-    messages: dict[int, MessageRecord] = field(default_factory=dict)
-    reactions: dict[Put, ReactionRecord] = field(default_factory=dict)
-
-    def apply(self, change: Change) -> None:
-        """Take over what is newer than what is here."""
-        self.room = change.room
-        _take_newer(self.standings, {each.user: each for each in change.standings})
-        _take_newer(self.invites, {each.invite: each for each in change.invites})
-        _take_newer(self.messages, {each.place: each for each in change.messages})
-        _take_newer(self.reactions, {Put(each.target, each.user): each for each in change.reactions})
-
-    def mark(self, receipt: Receipt) -> None:
-        """Raise a member's marks; for anyone else a receipt says nothing."""
-        standing = self.standings.get(receipt.user)
-        if standing is not None:
-            self.standings[receipt.user] = marked(standing, receipt)
-
-
-def touched_users(entry: Event | Receipt) -> frozenset[UserId]:
-    """Whose standings an entry reads or changes."""
-    match entry:
-        case RoomCreated():
-            return frozenset(member.user for member in entry.members)
-        case MemberLeft(successor=successor) if successor is not None:
-            return frozenset({entry.user, successor})
-        case MemberJoined() | MemberLeft() | MemberBanned() | MemberUnbanned() | MemberChanged() | Receipt():
-            return frozenset({entry.user})
-        case _:
-            return frozenset()
-
-
-def touched_invites(entry: Event | Receipt) -> frozenset[InviteId]:
-    """Which invites an entry reads or changes."""
-    match entry:
-        case InviteCreated():
-            return frozenset({entry.invite, *entry.swept})
-        case InviteRevoked():
-            return frozenset({entry.invite})
-        case MemberJoined(invite=invite) if invite is not None:
-            return frozenset({invite})
-        case _:
-            return frozenset()
-
-
-def touched_message(entry: Event | Receipt) -> int | None:
-    """Where the message stands that an entry is about."""
-    match entry:
-        case MessageEdited() | MessageDeleted() | ReactionAdded() | ReactionRemoved():
-            return entry.target
-        case _:
-            return None
-
-
-def touched_reactions(entry: Event | Receipt) -> Put | None:
-    """Whose reactions to which message an entry changes."""
-    match entry:
-        case ReactionAdded() | ReactionRemoved():
-            return Put(entry.target, entry.actor)
-        case _:
-            return None
 
 
 def change_of(event: Event, before: Projection) -> Change:
@@ -281,18 +140,6 @@ def projection_of(state: RoomState) -> Projection:
     return projection
 
 
-def marked(standing: Standing, receipt: Receipt) -> Standing:
-    """The standing with marks raised to the receipt's; they never go down.
-
-    A receipt older than the membership is a repeat from an earlier one, and says nothing of this.
-    """
-    member = standing.membership
-    if member is None or receipt.at < member.joined_at:
-        return standing
-    marks = {"read": max(member.read, receipt.read), "delivered": max(member.delivered, receipt.delivered)}
-    return standing.model_copy(update={"membership": member.model_copy(update=marks)})
-
-
 def preview(text: str | None) -> str:
     """The beginning of a message, for lists."""
     return (text or "")[:PREVIEW_CHARACTERS]
@@ -304,12 +151,6 @@ _SETTABLE: Final = ("title", "topic", "capacity", "visibility", "metadata")
 
 def _own_fields(room: RoomRecord | RoomState) -> dict[str, Any]:  # Any: values of the fields both have
     return {name: getattr(room, name) for name in RoomState.model_fields if name not in _LISTS}
-
-
-def _take_newer(known: dict[Key, Record], changed: Mapping[Key, Record]) -> None:
-    for key, record in changed.items():
-        if key not in known or record.seq > known[key].seq:
-            known[key] = record
 
 
 def _moved(room: RoomRecord, event: Event, **changed: Any) -> RoomRecord:  # Any: values of the record's own fields

@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from schemas.events import Event, Logged, Receipt, RoomCreated
 from schemas.ids import CommandId, Epoch, InviteId, RoomId, UserId
-from services.history.fold import Change, InviteRecord, Projection, Put, RoomRecord, Standing, change_of
+from services.history.fold import change_of
 from services.history.messages import MessageRecord, ReactionRecord, is_same, kept_form
+from services.history.records import Change, InviteRecord, Projection, Put, RoomRecord, Standing
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from typing import Final
 
 import structlog
 
-from services.history.fold import RoomRecord
 from services.history.metrics import HistoryMetrics
+from services.history.records import RoomRecord
 from services.history.retention import kept_since
 from services.history.store import Store, StoreUnavailable
 from services.runtime.broker import wait_or

@@ -12,7 +12,7 @@ from schemas.events import Event, InviteCreated, MessagePosted
 from schemas.queries import HoleQuery, PageQuery, RoomView
 from schemas.roles import Visibility
 from schemas.state import AppliedCommand, MemberState
-from services.history.fold import RoomRecord, Standing
+from services.history.records import RoomRecord, Standing
 
 Told = TypeVar("Told", bound=Event)
 

@@ -28,7 +28,6 @@ from schemas.queries import (
     SearchAnswer,
     SearchQuery,
 )
-from services.history.fold import RoomRecord, Standing
 from services.history.pages import (
     fitting,
     may_read,
@@ -39,6 +38,7 @@ from services.history.pages import (
     unread,
     window_of,
 )
+from services.history.records import RoomRecord, Standing
 from services.history.store import RoomPage, Store
 
 STEP_SECONDS: Final = 0.05

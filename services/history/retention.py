@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from services.history.fold import RoomRecord
+from services.history.records import RoomRecord
 
 
 class Dated(NamedTuple):

@@ -10,9 +10,9 @@ from schemas.answers import Accepted
 from schemas.events import Event, Logged, MessagePosted
 from schemas.ids import CommandId, MessageId, RoomId, UserId
 from schemas.state import AppliedCommand, MemberState, MessageState, RoomState
-from services.history.fold import RoomRecord, Standing
 from services.history.intake import Outcome
 from services.history.pages import Window
+from services.history.records import RoomRecord, Standing
 from services.history.retention import Emptied
 
 FENCE_LIFETIME: Final = timedelta(days=7)

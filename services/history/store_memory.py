@@ -12,10 +12,11 @@ from schemas.events import Event, Logged, MessagePosted, Receipt, RoomCreated
 from schemas.ids import CommandId, MessageId, RoomId, UserId
 from schemas.roles import Visibility
 from schemas.state import MemberState
-from services.history.fold import Projection, Put, RoomRecord, Standing, state_of, touched_message, touched_reactions
+from services.history.fold import state_of
 from services.history.intake import Command, Kept, Known, Outcome, Place, Plan, command_of, place_of, plan
 from services.history.messages import MessageRecord, emptied, message_state, told
 from services.history.pages import Window, answer_of, applied_command, is_member
+from services.history.records import Projection, Put, RoomRecord, Standing, touched_message, touched_reactions
 from services.history.retention import Dated, Emptied, due_through
 from services.history.store import FENCE_LIFETIME, REMEMBERED_QUESTIONS, Loaded, RoomPage, TargetFacts
 from services.history.words import wanted_words, words_of

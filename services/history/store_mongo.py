@@ -9,7 +9,6 @@ from schemas.answers import Accepted
 from schemas.events import Event, Logged, MessagePosted
 from schemas.ids import CommandId, MessageId, RoomId, UserId
 from schemas.state import MemberState
-from services.history.fold import RoomRecord, Standing
 from services.history.intake import Outcome
 from services.history.mongo import indexes
 from services.history.mongo.appends import Appends
@@ -18,6 +17,7 @@ from services.history.mongo.emptying import Emptying
 from services.history.mongo.fences import Fences
 from services.history.mongo.reads import Reads
 from services.history.pages import Window
+from services.history.records import RoomRecord, Standing
 from services.history.retention import Emptied
 from services.history.store import Loaded, RoomPage, TargetFacts
 

@@ -31,17 +31,10 @@ from services.history.documents import (
     write_room,
     write_standing,
 )
-from services.history.fold import (
-    Projection,
-    Put,
-    touched_invites,
-    touched_message,
-    touched_reactions,
-    touched_users,
-)
 from services.history.intake import Conflict, Kept, Known, Outcome, Place, Plan, Repeated, command_of, place_of, plan
 from services.history.mongo.database import Collections, Documents, duplicates, find_by_id, update, upsert
 from services.history.mongo.events import find_kept, find_messages
+from services.history.records import Projection, Put, touched_invites, touched_message, touched_reactions, touched_users
 from services.history.store import StoreUnavailable
 
 INSERT_TRIES: Final = 10

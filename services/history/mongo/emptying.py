@@ -9,8 +9,8 @@ from pymongo import ASCENDING
 from schemas.fields import in_utc
 from schemas.ids import RoomId
 from services.history.documents import EMPTYING, read_room, where
-from services.history.fold import RoomRecord
 from services.history.mongo.database import Collections
+from services.history.records import RoomRecord
 from services.history.retention import Dated, Emptied, due_through
 
 

@@ -24,11 +24,12 @@ from services.history.documents import (
     read_standing,
     where,
 )
-from services.history.fold import Projection, Put, RoomRecord, Standing, state_of
+from services.history.fold import state_of
 from services.history.messages import edited_places, message_state, told
 from services.history.mongo.database import Collections, find_by_id
 from services.history.mongo.events import by_place, find_messages
 from services.history.pages import Window, answer_of, applied_command
+from services.history.records import Projection, Put, RoomRecord, Standing
 from services.history.store import Loaded, RoomPage, TargetFacts
 from services.history.words import wanted_words
 

@@ -6,18 +6,8 @@ import pytest
 
 from schemas.events import EVENTS, ReactionCount
 from schemas.state import BanState, InviteState
-from services.history.fold import (
-    Projection,
-    change_of,
-    fold,
-    preview,
-    projection_of,
-    state_of,
-    touched_invites,
-    touched_message,
-    touched_reactions,
-    touched_users,
-)
+from services.history.fold import change_of, fold, preview, projection_of, state_of
+from services.history.records import Projection, touched_invites, touched_message, touched_reactions, touched_users
 from tests.contract.chronicle import BEGAN, Chronicle, whole_story
 
 LATER = BEGAN + timedelta(days=1)

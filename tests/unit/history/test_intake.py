@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
-from services.history.fold import Projection, change_of
+from services.history.fold import change_of
 from services.history.intake import Command, Conflict, Kept, Known, Repeated, StaleFence, Stored, place_of, plan
 from services.history.messages import kept_form
+from services.history.records import Projection
 from tests.contract.chronicle import Chronicle
 
 

@@ -5,7 +5,7 @@ import pytest
 from schemas import limits
 from schemas.events import EVENT
 from schemas.queries import HoleQuery, PageQuery
-from services.history.fold import Projection, change_of
+from services.history.fold import change_of
 from services.history.pages import (
     Window,
     applied_command,
@@ -18,6 +18,7 @@ from services.history.pages import (
     unread,
     window_of,
 )
+from services.history.records import Projection
 from tests.contract.chronicle import Chronicle
 
 HEAD = 100

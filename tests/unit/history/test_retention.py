@@ -2,7 +2,8 @@
 
 from datetime import timedelta
 
-from services.history.fold import Projection, change_of
+from services.history.fold import change_of
+from services.history.records import Projection
 from services.history.retention import Dated, due_through, kept_since
 from tests.contract.chronicle import BEGAN, Chronicle
 
