@@ -13,14 +13,13 @@ from services.history.mongo.database import Documents
 
 
 async def find_kept(events: Documents, places: Iterable[Place]) -> dict[Place, Kept]:
-    """The events kept in the narrowest range around some places, per room."""
-    ranges: dict[tuple[RoomId, Epoch], tuple[int, int]] = {}
+    """The events kept at some places."""
+    by_room: dict[tuple[RoomId, Epoch], set[int]] = {}
     for room, epoch, seq in places:
-        low, high = ranges.get((room, epoch), (seq, seq))
-        ranges[room, epoch] = min(low, seq), max(high, seq)
+        by_room.setdefault((room, epoch), set()).add(seq)
     found: dict[Place, Kept] = {}
-    for (room, epoch), (low, high) in ranges.items():
-        wanted = where(room=room, epoch=epoch) | {"seq": {"$gte": low, "$lte": high}}
+    for (room, epoch), seqs in by_room.items():
+        wanted = where(room=room, epoch=epoch) | {"seq": among(seqs)}
         kept = [read_event(document) async for document in events.find(wanted)]
         found |= {place_of(each.event): each for each in kept}
     return found
