@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from schemas import limits
 from schemas.answers import Accepted, MemberView
@@ -13,6 +13,10 @@ from schemas.queries import HoleQuery, PageQuery, RoomView
 from schemas.roles import Visibility
 from schemas.state import AppliedCommand, MemberState
 from services.history.records import RoomRecord, Standing
+
+OWN_SOUGHT_EVENTS: Final = 5_000
+"""One's own messages are sought among so many events, up to a room's last message, to leave them out of what is unread.
+It bounds what a list of rooms costs, however long somebody has read nothing."""
 
 Told = TypeVar("Told", bound=Event)
 
@@ -69,9 +73,14 @@ def needs_count(room: RoomRecord, member: MemberState) -> bool:
     return read_through(room, member) < room.last_message_seq
 
 
+def own_sought_after(room: RoomRecord, mark: int) -> int:
+    """Behind which seq one's own messages are sought: the mark, unless that is too long ago."""
+    return max(mark, room.last_message_seq - OWN_SOUGHT_EVENTS)
+
+
 def unread(room: RoomRecord, messages_read: int, own_behind: int) -> int:
     """How many messages of others stand behind the mark. `messages_read`: how many messages, whoever's, stand up to
-    it; `own_behind`: how many of one's own behind it."""
+    it; `own_behind`: how many of one's own behind it, as far as they are sought."""
     return max(0, room.messages - messages_read - own_behind)
 
 

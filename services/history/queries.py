@@ -33,6 +33,7 @@ from services.history.pages import (
     may_read,
     member_view,
     needs_count,
+    own_sought_after,
     read_through,
     room_view,
     unread,
@@ -44,6 +45,9 @@ from services.history.store import RoomPage, Store
 STEP_SECONDS: Final = 0.05
 SEARCHED_ROOMS: Final = 200
 """A search without a room looks through so many of the actor's rooms, those of the newest activity."""
+
+VIEWED_AT_ONCE: Final = 8
+"""One list asks the store about so many of its rooms at a time."""
 
 
 class Opened(NamedTuple):
@@ -135,7 +139,10 @@ class Queries:
 
     async def _listed(self, actor: UserId, listed: RoomPage) -> RoomsAnswer:
         standings = await self.store.standings(actor, [room.room for room in listed.rooms])
-        views = await asyncio.gather(*(self._view(room, standings.get(room.room)) for room in listed.rooms))
+        views: list[RoomView] = []
+        for start in range(0, len(listed.rooms), VIEWED_AT_ONCE):
+            some = listed.rooms[start : start + VIEWED_AT_ONCE]
+            views += await asyncio.gather(*(self._view(room, standings.get(room.room)) for room in some))
         return RoomsAnswer(rooms=tuple(views), total=listed.total)
 
     async def _view(self, room: RoomRecord, standing: Standing | None) -> RoomView:
@@ -144,7 +151,7 @@ class Queries:
             return room_view(room, standing)
         mark = read_through(room, member)
         read = await self.store.messages_through(room, mark)
-        own = await self.store.own_messages(room, member.user, mark, room.seq)
+        own = await self.store.own_messages(room, member.user, own_sought_after(room, mark), room.last_message_seq)
         return room_view(room, standing, unread(room, read, own))
 
     async def _open(self, room_id: RoomId, actor: UserId, through_seq: int | None = None) -> Opened | Refused:

@@ -112,7 +112,8 @@ class Store(Protocol):
         ...
 
     async def own_messages(self, room: RoomRecord, user: UserId, after: int, through: int) -> int:
-        """How many messages the user posted with `after < seq <= through`, deleted ones among them."""
+        """How many messages the user posted with `after < seq <= through`, deleted ones among them. It may look at
+        every event between the two: the caller bounds how many there are."""
         ...
 
     async def target(self, room: RoomId, seq: int, user: UserId) -> TargetFacts | None:

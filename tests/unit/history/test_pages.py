@@ -13,6 +13,7 @@ from services.history.pages import (
     may_read,
     member_view,
     needs_count,
+    own_sought_after,
     read_through,
     room_view,
     unread,
@@ -92,6 +93,12 @@ def test_nothing_is_asked_for_where_nothing_can_be_unread():
     projection, _ = room_of()
     assert not needs_count(projection.room, marked(projection, read=5))
     assert needs_count(projection.room, marked(projection, read=4))
+
+
+def test_ones_own_messages_are_sought_behind_the_mark_but_not_for_ever():
+    projection, _ = room_of()
+    room = projection.room.model_copy(update={"seq": 9_000, "last_message_seq": 8_000})
+    assert [own_sought_after(room, mark) for mark in (0, 2_999, 3_000, 3_001, 7_999)] == [3_000] * 3 + [3_001, 7_999]
 
 
 def test_unread_are_the_messages_of_others_behind_the_mark():

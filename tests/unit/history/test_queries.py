@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from schemas import limits
 from schemas.queries import MembersQuery, MessageQuery, MyRoomsQuery, PageQuery, RoomQuery, RoomsQuery, SearchQuery
-from services.history import queries
+from services.history import pages, queries
 from services.history.metrics import HistoryMetrics
 from services.history.queries import Queries
 from services.history.reader import Reader
@@ -168,6 +168,44 @@ async def test_what_was_said_before_one_came_again_is_not_unread_nor_counted_as_
     await store.append([story.receipt("bob", read=2), story.said(actor="bob"), story.left("bob"), story.said()])
     await store.append([story.joined("bob"), story.said(), story.said(actor="bob"), story.said()])
     assert (await ask(RoomQuery(room="general", actor="bob"))).view.unread == 2
+
+
+class WatchedStore(MemoryStore):
+    """Writes down how far own messages are sought, and how many are sought at a time."""
+
+    def __init__(self):
+        super().__init__()
+        self.sought = []
+        self.now = self.most = 0
+
+    async def own_messages(self, room, user, after, through):
+        self.sought.append((after, through))
+        self.now += 1
+        self.most = max(self.most, self.now)
+        await asyncio.sleep(0)
+        self.now -= 1
+        return await super().own_messages(room, user, after, through)
+
+
+async def test_ones_own_messages_are_sought_only_so_far_behind_the_last_message(monkeypatch):
+    monkeypatch.setattr(pages, "OWN_SOUGHT_EVENTS", 3)
+    store = WatchedStore()
+    story = await told(store, messages=1)
+    await store.append([story.said(actor="bob") for _ in range(4)])
+    await store.append([story.event("reaction_added", target=2, emoji="👍", actor="bob")])
+    view = (await Queries(store, through_seconds=0.2).answer(RoomQuery(room="general", actor="bob"))).view
+    assert (store.sought, view.unread) == ([(3, 6)], 2)
+
+
+async def test_a_list_asks_about_a_few_rooms_at_a_time():
+    store = WatchedStore()
+    names = [f"room-{number:02}" for number in range(2 * queries.VIEWED_AT_ONCE + 1)]
+    for name in names:
+        await told(store, name)
+    listed = await Queries(store, through_seconds=0.2).answer(MyRoomsQuery(actor="bob", limit=len(names)))
+    assert [view.unread for view in listed.rooms] == [3] * len(names)
+    assert sorted(view.room for view in listed.rooms) == names
+    assert (len(store.sought), store.most) == (len(names), queries.VIEWED_AT_ONCE)
 
 
 async def test_my_rooms_come_newest_first_with_what_is_unread_in_each(store, ask):
