@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, TypeAdapter
 
 from schemas import limits
-from schemas.fields import Capacity, Emoji, Flag, Metadata, Moment, Mood, Reason, RetentionDays, Text, Title, Topic
+from schemas.fields import Capacity, Emoji, Flag, GivenTitle, Metadata, Moment, Mood, Reason, RetentionDays, Text, Topic
 from schemas.ids import (
     ClientIdField,
     CommandIdField,
@@ -39,7 +39,7 @@ class Create(CommandBase):
     owners, and its id is `schemas.ids.direct_room_id` of the two."""
 
     type: Literal["create"] = "create"
-    title: Title
+    title: GivenTitle
     visibility: Visibility = Visibility.PUBLIC
     capacity: Capacity = limits.ROOM_MEMBERS
     topic: Topic = ""
@@ -52,7 +52,7 @@ class Update(CommandBase):
     """Change what a room says of itself; absent fields stay."""
 
     type: Literal["update"] = "update"
-    title: Title | None = None
+    title: GivenTitle | None = None
     topic: Topic | None = None
     capacity: Capacity | None = None
     visibility: Visibility | None = None

@@ -42,6 +42,31 @@ def checked_characters(value: str) -> str:
     return text
 
 
+def checked_line(value: str) -> str:
+    """The same for what stands on one line: no control character at all, and nothing that begins another line.
+
+    Raises:
+        ValueError: a forbidden character was found.
+    """
+    text = checked_characters(value)
+    for character in text:
+        if unicodedata.category(character) in ("Cc", "Zl", "Zp"):
+            raise ValueError(f"a single line holds the character U+{ord(character):04X}")
+    return text
+
+
+def checked_name(value: str) -> str:
+    """The same for a line that something is known by.
+
+    Raises:
+        ValueError: a forbidden character was found, or there is nothing to see.
+    """
+    text = checked_line(value)
+    if not text.strip():
+        raise ValueError("the text is blank")
+    return text
+
+
 def checked_metadata(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
     """Bound free-form data to what every JSON reader and the store can hold, so that what was accepted can be kept.
 
@@ -107,14 +132,20 @@ Title = Annotated[
     AfterValidator(checked_characters),
     StringConstraints(min_length=1, max_length=limits.TITLE_CHARACTERS),
 ]
+"""A title as it is kept: rooms of 0.1.0 may have one that holds line feeds, and have to be read for ever."""
+GivenTitle = Annotated[
+    str,
+    AfterValidator(checked_name),
+    StringConstraints(min_length=1, max_length=limits.TITLE_CHARACTERS),
+]
 Topic = Annotated[str, AfterValidator(checked_characters), StringConstraints(max_length=limits.TOPIC_CHARACTERS)]
 Reason = Annotated[str, AfterValidator(checked_characters), StringConstraints(max_length=limits.REASON_CHARACTERS)]
 Emoji = Annotated[
     str,
-    AfterValidator(checked_characters),
+    AfterValidator(checked_name),
     StringConstraints(min_length=1, max_length=limits.EMOJI_CHARACTERS),
 ]
-Mood = Annotated[str, AfterValidator(checked_characters), StringConstraints(max_length=limits.MOOD_CHARACTERS)]
+Mood = Annotated[str, AfterValidator(checked_line), StringConstraints(max_length=limits.MOOD_CHARACTERS)]
 Metadata = Annotated[dict[str, JsonValue], AfterValidator(checked_metadata)]
 Capacity = Annotated[int, Field(ge=1, le=limits.ROOM_MEMBERS, strict=True)]
 RetentionDays = Annotated[int, Field(ge=1, le=36_500, strict=True)]

@@ -98,7 +98,7 @@ def _of_a_member(  # noqa: C901, PLR0912 - one line for each verb
         case Unmute():
             return offices.unmute(room, role, command, now)
         case Invite():
-            return invites.invite(room, role, command, now, around.token)
+            return invites.invite(room, command, now, around.token)
         case RevokeInvite():
             return invites.revoke_invite(room, command, now)
         case Send():

@@ -16,13 +16,13 @@ from services.room.roles import outranks
 from services.room.standing import head
 
 
-def invite(room: Room, role: Role, command: Invite, now: datetime, token: InviteId | None) -> Decision:
-    """An invite of a role below the inviter's own. `token` is its id and its secret; whoever takes up the command has
-    drawn one. What is worthless by now is forgotten with it."""
+def invite(room: Room, command: Invite, now: datetime, token: InviteId | None) -> Decision:
+    """An invite of a role that any member may see taken up: all of them learn its id. `token` is that id and the
+    secret; whoever takes up the command has drawn one. What is worthless by now is forgotten with it."""
     if token is None:
         raise AssertionError("an invite is decided with a token")
-    if not outranks(role, command.role):
-        return Refusal(Code.NOT_ALLOWED, "an invite is for a role below one's own")
+    if outranks(command.role, Role.MEMBER):
+        return Refusal(Code.NOT_ALLOWED, "an invite makes members or readers, none above")
     expires_at = command.expires_at or now + timedelta(days=limits.INVITE_DAYS)
     if not now < expires_at <= now + timedelta(days=limits.INVITE_LONGEST_DAYS):
         return Refusal(Code.BAD_FIELD, f"an invite ends in the future, within {limits.INVITE_LONGEST_DAYS} days")

@@ -13,11 +13,10 @@ from schemas.events import Event, FirstMember, RoomClosed, RoomCreated, RoomUpda
 from schemas.ids import DIRECT_PREFIX, UserId, direct_room_id
 from schemas.roles import Role, Visibility
 from services.room.decisions import Decision, Refusal, Unchanged
-from services.room.model import Room, epoch_at
+from services.room.model import Room, epoch_at, settable
 from services.room.standing import head, not_in_a_direct_room
 
 DIRECT_CAPACITY: Final = 2
-SETTABLE: Final = ("title", "topic", "capacity", "visibility", "metadata")
 
 
 def create(room: Room | None, command: Create, now: datetime) -> Decision:
@@ -29,8 +28,6 @@ def create(room: Room | None, command: Create, now: datetime) -> Decision:
         return Refusal(Code.BAD_FIELD, misnamed)
     if room is not None:
         return Refusal(Code.ROOM_EXISTS)
-    if not command.title.strip():
-        return _blank_title()
     direct = command.visibility is Visibility.DIRECT
     capacity = DIRECT_CAPACITY if direct else command.capacity
     if len(others) + 1 > capacity:
@@ -40,11 +37,9 @@ def create(room: Room | None, command: Create, now: datetime) -> Decision:
 
 def update(room: Room, command: Update, now: datetime) -> Decision:
     """What the command names is as it says from now on."""
-    named = {name: value for name in SETTABLE if (value := getattr(command, name)) is not None}
+    named = settable(command)
     if not named:
         return Refusal(Code.BAD_FIELD, "no change is named")
-    if command.title is not None and not command.title.strip():
-        return _blank_title()
     refusal = _misplaced(room, command)
     if refusal is not None:
         return refusal
@@ -76,10 +71,6 @@ def _misplaced(room: Room, command: Update) -> Refusal | None:
     if command.capacity is not None and command.capacity < len(room.members):
         return Refusal(Code.BAD_FIELD, "the room has more members than that")
     return None
-
-
-def _blank_title() -> Refusal:
-    return Refusal(Code.BAD_FIELD, "the title is blank")
 
 
 def _first_members(command: Create, others: list[UserId], role: Role) -> tuple[FirstMember, ...]:

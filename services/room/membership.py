@@ -18,7 +18,8 @@ from services.room.standing import head, not_in_a_direct_room
 
 
 def join(room: Room, command: Join, now: datetime) -> Decision:
-    """Who may know of the room, or holds an invite that it made, becomes a member."""
+    """Who may know of the room, or holds an invite that it made, becomes a member; the first in a room that everybody
+    left its owner, since nobody else could rule it."""
     user = command.actor
     invite = room.invites.get(command.invite) if command.invite is not None else None
     if not _may_know(room, user, now) and invite is None:
@@ -32,7 +33,7 @@ def join(room: Room, command: Join, now: datetime) -> Decision:
     refusal = _kept_out(room, command, invite, now)
     if refusal is not None:
         return refusal
-    role = invite.role if invite is not None else Role.MEMBER
+    role = _role_inside(room, invite)
     return MemberJoined(user=user, role=role, invite=command.invite, **head(room, command, now))
 
 
@@ -92,6 +93,12 @@ def unban(room: Room, command: Unban, now: datetime) -> Decision:
 
 def _may_know(room: Room, user: UserId, now: datetime) -> bool:
     return room.visibility is Visibility.PUBLIC or user in room.members or room.is_banned(user, now)
+
+
+def _role_inside(room: Room, invite: InviteState | None) -> Role:
+    if not room.members:
+        return Role.OWNER
+    return invite.role if invite is not None else Role.MEMBER
 
 
 def _kept_out(room: Room, command: Join, invite: InviteState | None, now: datetime) -> Refusal | None:

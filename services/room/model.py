@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Final, TypeVar, assert_never
+from typing import Any, Final, TypeVar, assert_never
 from zlib import crc32
 
 from pydantic import JsonValue
 
+from schemas.commands import Update
 from schemas.events import (
     Event,
     InviteCreated,
@@ -36,6 +37,7 @@ from schemas.state import BanState, InviteState, MemberState, RoomState
 TICK: Final = timedelta(microseconds=1)
 UNIX_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LANES: Final = 1000
+_SETTABLE: Final = ("title", "topic", "capacity", "visibility", "metadata")
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -175,6 +177,11 @@ def marked(room: Room, receipt: Receipt) -> Room:
     return replace(room, members={**room.members, receipt.user: member.model_copy(update=marks)})
 
 
+def settable(change: Update | RoomUpdated) -> dict[str, Any]:  # Any: fields of different types
+    """What a room says of itself, as far as the change names it."""
+    return {name: value for name in _SETTABLE if (value := getattr(change, name)) is not None}
+
+
 def is_worthless(invite: InviteState, now: datetime) -> bool:
     """The invite lets nobody in any more: it has expired, or is used up."""
     return invite.expires_at <= now or (invite.max_uses is not None and invite.uses >= invite.max_uses)
@@ -249,8 +256,7 @@ def _changed(room: Room, event: Event) -> Room:  # noqa: C901 - one line for eac
 
 
 def _updated(room: Room, event: RoomUpdated) -> Room:
-    named = {name: getattr(event, name) for name in ("title", "topic", "capacity", "visibility", "metadata")}
-    return replace(room, **{name: value for name, value in named.items() if value is not None})
+    return replace(room, **settable(event))
 
 
 def _joined(room: Room, event: MemberJoined) -> Room:

@@ -12,7 +12,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from schemas import limits
 from schemas.answers import Accepted, MemberView
 from schemas.events import Event, MessagePosted
-from schemas.fields import Capacity, Metadata, Text, Title, Topic
+from schemas.fields import Capacity, GivenTitle, Metadata, Text, Title, Topic
 from schemas.ids import CommandIdField, EpochField, MessageIdField, RoomIdField, Seq, UserId, UserIdField
 from schemas.queries import PageAnswer, RoomView
 from schemas.roles import Role, Visibility
@@ -39,7 +39,7 @@ class CreateRequest(Incoming):
     """A new conversation: `participant` and `additional_participants`, or `participants`. The creator is the token's
     user in both."""
 
-    title: Title | None = None
+    title: GivenTitle | None = None
     participant: Person | None = None
     additional_participants: Annotated[tuple[Person, ...], Field(max_length=limits.CREATE_MEMBERS)] = ()
     participants: Annotated[tuple[Person, ...], Field(max_length=PARTICIPANTS_PER_CREATE)] | None = None

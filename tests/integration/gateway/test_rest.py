@@ -99,6 +99,8 @@ async def test_create_takes_the_plural_spelling(bench):
         ({"title": "x", "participants": [{"name": "nobody"}]}, "MALFORMED_REQUEST"),
         ({"title": "x", "participants": [{"user_id": "a b"}]}, "MALFORMED_REQUEST"),
         ({"title": "x", "mode": "dance"}, "MALFORMED_REQUEST"),
+        ({"title": " "}, "MALFORMED_REQUEST"),
+        ({"title": "two\nlines"}, "MALFORMED_REQUEST"),
         ({"title": ""}, "MALFORMED_REQUEST"),
         ([], "MALFORMED_REQUEST"),
     ],

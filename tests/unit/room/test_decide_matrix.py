@@ -261,8 +261,8 @@ to oneself, moderator   --+++
 to oneself, member      ---++
 to oneself, reader      ----+
 
-by invite, owner        -++++
-by invite, admin        --+++
+by invite, owner        ---++
+by invite, admin        ---++
 by invite, moderator    ---++
 by invite, member       -----
 by invite, reader       -----

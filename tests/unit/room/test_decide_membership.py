@@ -81,6 +81,17 @@ class TestJoin:
         assert refused(closed, command("join", "bob", invite="invite-1")) is Code.ROOM_CLOSED
         assert refused(closed, command("join", "bob", invite="forged-invite")) is Code.ROOM_NOT_FOUND
 
+    def test_the_first_in_a_room_that_everybody_left_owns_it(self):
+        left = evolve(invited_room(members=[EVERYONE[0]]), event("member_left", 3, user="olga", reason="left"))
+        for wish in (command("join", "bob"), command("join", "bob", invite="invite-1")):
+            after = evolve(left, decided(left, wish))
+            assert after.owners() == ["bob"]
+            assert decided(after, command("join", "ben")).role is Role.MEMBER
+            assert evolve(after, decided(after, command("close", "bob"))).closed
+
+    def test_an_invite_lets_nobody_take_a_role_that_they_see_offered_to_others(self):
+        assert refused(room(), command("invite", "olga", role="moderator")) is Code.NOT_ALLOWED
+
 
 class TestLeave:
     def test_a_member_leaves(self):
@@ -109,9 +120,7 @@ class TestLeave:
 
     def test_the_only_member_may_leave_and_the_room_stays_empty(self):
         alone = room(members=[{"user": "olga", "role": "owner"}])
-        after = evolve(alone, decided(alone, command("leave", "olga")))
-        assert after.members == {}
-        assert isinstance(decided(after, command("join", "olga")), MemberJoined)
+        assert evolve(alone, decided(alone, command("leave", "olga"))).members == {}
 
     def test_one_of_two_owners_just_leaves(self):
         two = room(members=[*EVERYONE, {"user": "otto", "role": "owner"}])

@@ -70,7 +70,7 @@ BAD = {
         "colour": ["red"],
     },
     "create": {
-        "title": [MISSING, None, *NO_TEXT, "", "a\u0000b", "t" * 201],
+        "title": [MISSING, None, *NO_TEXT, "", " ", "a\u0000b", "a\nb", "t" * 201],
         "visibility": [*NO_TEXT, "secret", ""],
         "capacity": ["10", 1.5, True, 0, -1, 10_001],
         "topic": [*NO_TEXT, "a\u0007b", "t" * 1_001],
@@ -79,7 +79,7 @@ BAD = {
         "retention_days": ["30", 1.5, True, 0, 36_501],
     },
     "update": {
-        "title": [*NO_TEXT, "", "a\u0000b", "t" * 201],
+        "title": [*NO_TEXT, "", " ", "a\u0000b", "a\nb", "t" * 201],
         "topic": [*NO_TEXT, "a\u0007b", "t" * 1_001],
         "capacity": ["10", 1.5, True, 0, -1, 10_001],
         "visibility": [*NO_TEXT, "secret", ""],
@@ -128,11 +128,11 @@ BAD = {
     "delete": {"seq": [MISSING, None, *NO_SEQ]},
     "react": {
         "seq": [MISSING, None, *NO_SEQ],
-        "emoji": [MISSING, None, *NO_TEXT, "", "a\u0000b", "e" * 33],
+        "emoji": [MISSING, None, *NO_TEXT, "", " ", "a\u0000b", "a\tb", "e" * 33],
     },
     "unreact": {
         "seq": [MISSING, None, *NO_SEQ],
-        "emoji": [MISSING, None, *NO_TEXT, "", "a\u0000b", "e" * 33],
+        "emoji": [MISSING, None, *NO_TEXT, "", " ", "a\u0000b", "a\tb", "e" * 33],
     },
     "mark_read": {"seq": [MISSING, None, *NO_SEQ]},
     "mark_delivered": {"seq": [MISSING, None, *NO_SEQ]},

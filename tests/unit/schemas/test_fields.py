@@ -10,11 +10,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from schemas import limits
 from schemas.commands import COMMAND
-from schemas.fields import Emoji, Metadata, Moment, Mood, Reason, Text, Title, Topic, checked_characters
+from schemas.fields import Emoji, GivenTitle, Metadata, Moment, Mood, Reason, Text, Title, Topic, checked_characters
 
 TEXTS = {
     "text": TypeAdapter(Text),
     "title": TypeAdapter(Title),
+    "given title": TypeAdapter(GivenTitle),
     "topic": TypeAdapter(Topic),
     "reason": TypeAdapter(Reason),
     "emoji": TypeAdapter(Emoji),
@@ -47,6 +48,7 @@ def test_a_text_once_accepted_is_normal_and_accepted_unchanged_for_ever(kind, te
     ("kind", "longest"),
     [
         ("title", limits.TITLE_CHARACTERS),
+        ("given title", limits.TITLE_CHARACTERS),
         ("topic", limits.TOPIC_CHARACTERS),
         ("reason", limits.REASON_CHARACTERS),
         ("emoji", limits.EMOJI_CHARACTERS),
@@ -79,6 +81,25 @@ def test_a_message_text_within_its_bytes_is_kept(text):
 def test_a_title_and_an_emoji_are_not_empty(kind):
     with pytest.raises(ValidationError):
         TEXTS[kind].validate_python("")
+
+
+@pytest.mark.parametrize("kind", ["given title", "emoji"])
+@pytest.mark.parametrize("text", ["", " ", "\u3000\u00a0"])
+def test_what_something_is_known_by_is_not_blank(kind, text):
+    with pytest.raises(ValidationError):
+        TEXTS[kind].validate_python(text)
+
+
+@pytest.mark.parametrize("kind", ["given title", "emoji", "mood"])
+@pytest.mark.parametrize("character", "\n\t\r\a\0\x85\u2028\u2029")
+def test_what_stands_on_one_line_holds_nothing_that_ends_it_and_no_control_character(kind, character):
+    with pytest.raises(ValidationError):
+        TEXTS[kind].validate_python(f"a{character}b")
+    assert TEXTS[kind].validate_python("a b") == "a b"
+
+
+def test_a_title_of_before_is_read_as_it_was_kept():
+    assert TEXTS["title"].validate_python("two\nlines") == "two\nlines"
 
 
 @settings(deadline=None)
