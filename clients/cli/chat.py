@@ -10,7 +10,8 @@ from time import monotonic
 from typing import Final, assert_never
 
 from clients.cli.connection import Link, Trouble, keep_connected, new_command_id
-from clients.cli.conversation import Conversation, Phase
+from clients.cli.conversation import Conversation
+from clients.cli.entrance import Phase
 from clients.cli.failure import Failure
 from clients.cli.lines import notice, problem, status
 from clients.cli.screen import PipeScreen, Screen, TerminalScreen, at_a_terminal

@@ -6,52 +6,23 @@ answered is sent again under its command_id; what is missing is asked for; what 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import Enum, auto
-from typing import Any, Final
+from typing import Any
 
 from clients.cli.company import Company
+from clients.cli.entrance import AGAIN_SECONDS, Entrance, Phase
 from clients.cli.lines import Line, notice, problem, room_line, said, status
 from clients.cli.pending import Pending
 from clients.cli.questions import Question, Questions, Wish
-from clients.cli.sequence import Sequence
-from clients.cli.telling import line_of, messages_of
+from clients.cli.telling import messages_of
+from clients.cli.timeline import Entry, Timeline
+from clients.cli.typists import Typists
 from clients.cli.wire import AnyEvent, EventsPage, Received, UnknownEvent
 from schemas import limits
 from schemas.answers import Accepted, Refused
 from schemas.errors import Code
-from schemas.events import Event, EventBase, MemberBanned, MemberLeft, MessagePosted
+from schemas.events import EventBase, MemberBanned, MemberLeft, MessagePosted
 from schemas.frames import Attached, Detached, Lagged, Reset, Rooms
 from schemas.signals import PresenceSignal, ReceiptSignal, ServiceSignal, TypingSignal
-
-SHOWN_AT_FIRST: Final = 20
-FIRST_PAGE: Final = 100
-HOLE_SECONDS: Final = 1.0
-"""The gate fills holes itself; one that stays this long is asked for."""
-HOLE_TRIES: Final = 5
-AGAIN_SECONDS: Final = 1.0
-"""The pause before asking again where the refusal names none."""
-TYPING_EVERY_SECONDS: Final = 3.0
-MARK_EVERY_SECONDS: Final = 2.0
-
-
-class Phase(Enum):
-    """Where the conversation stands. AWAY: no connection. WAITING: attach was put off. OVER: see `ending`."""
-
-    AWAY = auto()
-    WAITING = auto()
-    ATTACHING = auto()
-    JOINING = auto()
-    HERE = auto()
-    OVER = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What stands at one seq: an event, or one's own message as its answer placed it."""
-
-    line: Line | None
-    event: AnyEvent | None = None
 
 
 class Conversation:
@@ -60,47 +31,41 @@ class Conversation:
 
     Attributes:
         user: who one is, as the gate says at every `link_made`.
-        phase: where it stands.
-        ending: why it is over, as a sentence; None where the person wanted it.
         company: the people of the room.
     """
 
     def __init__(self, room: str, *, join_id: str, invite: str | None = None) -> None:
         self.user = ""
         self.room = room
-        self.phase = Phase.AWAY
-        self.ending: str | None = None
         self.company = Company()
-        self._join_id = join_id
-        self._invite = invite
-        self._leaves = False
-        self._status: dict[str, Any] | None = None  # Any: a JSON object
-        self._marked = 0
-        self._marked_at = float("-inf")
-        self._joins = 0
-        self._was_in = False
-        self._pending = Pending()
-        self._sequence: Sequence[Entry] | None = None
-        self._shown: tuple[str, int] | None = None
         self._questions = Questions()
-        self._again_at = 0.0
-        self._hole: tuple[int, float, int] | None = None
-        self._typing: dict[str, float] = {}
-        self._typing_said_at = float("-inf")
-        self._frames: list[dict[str, Any]] = []  # Any: JSON objects
+        self._entrance = Entrance(room, self._questions, join_id=join_id, invite=invite)
+        self._timeline = Timeline(room, self._questions)
+        self._pending = Pending()
+        self._typists = Typists()
+        self._status: dict[str, Any] | None = None  # Any: a JSON object
         self._lines: list[Line] = []
 
     # What the shell takes
 
     def frames_to_send(self) -> list[dict[str, Any]]:  # Any: JSON objects
         """The frames to send, in order; each is given once."""
-        frames, self._frames = self._frames, []
-        return frames
+        return self._questions.frames_to_send()
 
     def lines_to_show(self) -> list[Line]:
         """The lines to show, in order; each is given once."""
         lines, self._lines = self._lines, []
         return lines
+
+    @property
+    def phase(self) -> Phase:
+        """Where it stands."""
+        return self._entrance.phase
+
+    @property
+    def ending(self) -> str | None:
+        """Why it is over, as a sentence; None where the person wanted it."""
+        return self._entrance.ending
 
     @property
     def unanswered(self) -> int:
@@ -115,12 +80,12 @@ class Conversation:
     @property
     def at_rest(self) -> bool:
         """Whether everything asked for and said has its answer, and all that is known to have happened was shown."""
-        behind = self._sequence is not None and self._sequence.missing
-        return self.phase is Phase.HERE and not self._pending and self._questions.none and not behind
+        all_shown = not self._timeline.missing
+        return self.phase is Phase.HERE and not self._pending and self._questions.none and all_shown
 
     def writers(self, now: float) -> list[str]:
         """Who is writing at the moment."""
-        return sorted(user for user, until in self._typing.items() if until > now)
+        return self._typists.at(now)
 
     # The connection
 
@@ -132,12 +97,10 @@ class Conversation:
 
     def link_lost(self) -> None:
         """The connection is gone, and with it every question on its way."""
-        if self.phase is not Phase.OVER:
-            self.phase = Phase.AWAY
+        self._entrance.link_lost()
         self._questions.forget_all()
-        self._frames.clear()
-        self._typing.clear()
-        self._hole = None
+        self._typists.forget_all()
+        self._timeline.pause()
         self._pending.link_lost()
 
     # The person
@@ -149,7 +112,7 @@ class Conversation:
         if len(text.encode()) > limits.TEXT_BYTES:
             self._lines.append(problem(f"not sent: a message has at most {limits.TEXT_BYTES} bytes"))
         else:
-            self._typing_said_at = float("-inf")
+            self._typists.said()
             self.wish({"type": "send", "text": text}, command_id, now)
 
     def wish(self, fields: dict[str, Any], command_id: str, now: float) -> None:  # Any: a JSON object
@@ -164,9 +127,8 @@ class Conversation:
 
     def write(self, now: float) -> None:
         """The person is writing: tell the others, but not too often."""
-        if self.phase is Phase.HERE and now - self._typing_said_at >= TYPING_EVERY_SECONDS:
-            self._typing_said_at = now
-            self._ask(Wish.TYPING, {"type": "typing", "room": self.room, "active": True}, now)
+        if self.phase is Phase.HERE and self._typists.may_say(now):
+            self._questions.ask(Wish.TYPING, {"type": "typing", "room": self.room, "active": True}, now)
 
     def ask_history(self, count: int, now: float) -> None:
         """Show the last messages again."""
@@ -188,11 +150,14 @@ class Conversation:
         """Do what has become due."""
         for question in self._questions.overdue(now):
             self._on_refused(question, Refused.of(Code.NO_ANSWER, command_id=question.command_id), now)
-        if self.phase is Phase.WAITING and now >= self._again_at:
+        if self._entrance.is_due(now):
             self._attach(now)
-        self._watch_hole(now)
-        self._send_due(now)
-        self._mark_read(now)
+        if self.phase is Phase.HERE:
+            self._timeline.watch_hole(now)
+            self._send_due(now)
+            self._timeline.mark_read(now)
+        else:
+            self._timeline.pause()
 
     # Frames
 
@@ -217,9 +182,9 @@ class Conversation:
     def _receive_rare(self, frame: Received, now: float) -> None:
         match frame:
             case Reset(room=self.room):
-                self._reload(frame.epoch, frame.seq, now)
+                self._timeline.reload(frame.epoch, frame.seq, now)
             case Detached(room=self.room):
-                self._on_detached(frame)
+                self._entrance.detached(frame)
             case Rooms():
                 self._questions.answered(frame.id)
                 self._lines += [notice(room_line(view)) for view in frame.rooms] or [notice("no rooms yet")]
@@ -231,89 +196,48 @@ class Conversation:
     # Getting in
 
     def _attach(self, now: float) -> None:
-        frame: dict[str, Any] = {"type": "attach", "room": self.room, "echo": True}  # Any: a JSON object
-        if self._sequence is not None and self._sequence.seq is not None:
-            frame["position"] = {"epoch": self._sequence.epoch, "seq": self._sequence.seq}
-        self.phase = Phase.ATTACHING
-        self._ask(Wish.ATTACH, frame, now)
-
-    def _join(self, now: float) -> None:
-        self.phase = Phase.JOINING
-        self._joins += 1
-        more: dict[str, Any] = {"retry": True} if self._joins > 1 else {}  # Any: a JSON object
-        if self._invite is not None:
-            more["invite"] = self._invite
-        self._ask(Wish.JOIN, {"type": "join", "room": self.room, "command_id": self._join_id, **more}, now)
+        self._entrance.attach(self._timeline.position, now)
 
     def _on_attached(self, frame: Attached, now: float) -> None:
         self._questions.answered(frame.id)
-        self.phase = Phase.HERE
-        self._was_in = True
+        self._entrance.attached()
         self._meet(frame)
-        sequence = self._sequence
-        if sequence is None or sequence.seq is None or sequence.epoch != frame.epoch:
-            self._reload(frame.epoch, frame.seq, now)
-        else:
-            sequence.reach(frame.seq)
+        self._timeline.attached(frame.epoch, frame.seq, now)
         if self._status is not None:
-            self._ask(Wish.STATUS, {"room": self.room, **self._status}, now)
+            self._questions.ask(Wish.STATUS, {"room": self.room, **self._status}, now)
         self._send_due(now)
 
     def _meet(self, frame: Attached) -> None:
-        first = self._shown is None and not self.company.known
+        first = self._timeline.untouched and not self.company.known
         self.company.meet(frame)
         if first:
             people = f"{_people(frame.member_count)}, {self.company.online_count} here"
             self._lines.append(notice(f"{frame.title}: {people}"))
 
-    def _reload(self, epoch: str, seq: int, now: float) -> None:
-        """Begin the numbering anew: ask for the latest, and hold what comes meanwhile."""
-        if self._questions.wants(Wish.OPENING) and self._sequence is not None and self._sequence.epoch == epoch:
-            self._sequence.reach(seq)
-            return
-        self._questions.forget(Wish.OPENING, Wish.HOLE)
-        self._hole = None
-        self._marked = 0
-        self._sequence = Sequence(epoch, seq)
-        self._ask(Wish.OPENING, {"type": "history", "room": self.room, "limit": FIRST_PAGE}, now)
-
-    def _on_detached(self, frame: Detached) -> None:
-        code = f" ({frame.code})" if frame.code else ""
-        self._end(None if self._leaves else f"you are no longer in {self.room}{code}")
-
-    def _end(self, sentence: str | None) -> None:
-        self.phase = Phase.OVER
-        self.ending = sentence
-
     # Events and pages
 
-    def _on_event(self, event: Event | UnknownEvent) -> None:
-        if event.room == self.room and self._sequence is not None and self._sequence.epoch == event.epoch:
-            self._show(self._sequence.put(event.seq, self._entry_of(event)))
+    def _on_event(self, event: AnyEvent) -> None:
+        if event.room == self.room and self._timeline.is_of(event.epoch):
+            self._settle_own(event)
+            self._show(self._timeline.receive(event))
 
-    def _entry_of(self, event: AnyEvent) -> Entry:
+    def _settle_own(self, event: AnyEvent) -> None:
+        """An event of one's own answers the command that made it."""
         if isinstance(event, EventBase) and event.actor == self.user:
             self._pending.settle(event.command_id)
-        return Entry(line_of(event), event)
 
     def _show(self, entries: list[Entry]) -> None:
         for entry in entries:
-            self._note_people(entry)
+            if entry.event is not None:
+                self._note_people(entry.event)
             if entry.line is not None:
                 self._lines.append(entry.line)
-        self._note_shown()
 
-    def _note_shown(self) -> None:
-        if self._sequence is not None and self._sequence.seq is not None:
-            self._shown = (self._sequence.epoch, self._sequence.seq)
-
-    def _note_people(self, entry: Entry) -> None:
-        event = entry.event
+    def _note_people(self, event: AnyEvent) -> None:
         self.company.receive_event(event)
         if isinstance(event, MessagePosted) and event.actor == self.user:
             self.company.receive_own(event.seq)
-        gone = event.user if isinstance(event, MemberLeft | MemberBanned) else getattr(event, "actor", "")
-        self._typing.pop(gone, None)
+        self._typists.done(event.user if isinstance(event, MemberLeft | MemberBanned) else getattr(event, "actor", ""))
 
     def _on_page(self, page: EventsPage, now: float) -> None:
         match self._questions.answered(page.id):
@@ -328,61 +252,19 @@ class Conversation:
                 pass
 
     def _open_with(self, page: EventsPage, now: float) -> None:
-        sequence = self._sequence
-        if sequence is None or sequence.epoch != page.epoch:
-            self._attach_afresh(now)
+        if not self._timeline.is_of(page.epoch):
+            self._timeline.forget()
+            self._attach(now)
             return
         for event in page.events:
-            self._entry_of(event)
-        last = max((event.seq for event in page.events), default=page.head)
-        if self._shown is not None and self._shown[0] == page.epoch:
-            last = max(last, self._shown[1])
-        self._show_latest(page, last)
-        self._show(sequence.start(last))
-
-    def _show_latest(self, page: EventsPage, last: int) -> None:
-        epoch, seen = self._shown or (page.epoch, 0)
-        seen = seen if epoch == page.epoch else 0
-        fresh = [(seq, line) for seq, line in messages_of(page.events) if seq > seen]
-        if self._shown is not None:
-            self._lines.append(status(_reloaded(page, seen, last, len(fresh))))
-        self._lines += [line for _, line in fresh[-SHOWN_AT_FIRST:]]
-
-    def _attach_afresh(self, now: float) -> None:
-        self._sequence = None
-        self._attach(now)
+            self._settle_own(event)
+        self._show(self._timeline.open_with(page))
 
     def _fill_with(self, page: EventsPage, now: float) -> None:
-        if self._sequence is None or self._sequence.epoch != page.epoch:
-            return
-        before = self._sequence.seq
-        for event in page.events:
-            self._on_event(event)
-        if self._sequence.seq == before:
-            self._hole_stays(now)
-        else:
-            self._hole = None
-
-    def _watch_hole(self, now: float) -> None:
-        """A hole that nothing has filled for a while is asked for."""
-        sequence = self._sequence
-        if self.phase is not Phase.HERE or sequence is None or sequence.seq is None or not sequence.missing:
-            self._hole = None
-        elif self._hole is None or self._hole[0] != sequence.seq:
-            self._hole = (sequence.seq, now, 0)
-        elif now - self._hole[1] >= HOLE_SECONDS and not self._questions.wants(Wish.HOLE):
-            frame = {"type": "history", "room": self.room, "after": sequence.seq, "limit": limits.PAGE_EVENTS}
-            self._ask(Wish.HOLE, frame, now)
-
-    def _hole_stays(self, now: float) -> None:
-        if self._hole is None or self._sequence is None:
-            return
-        seq, _, tries = self._hole
-        self._hole = (seq, now, tries + 1)
-        if tries + 1 >= HOLE_TRIES:
-            lost, entries = self._sequence.give_up()
-            self._lines.append(problem(f"{lost} events could not be loaded"))
-            self._show(entries)
+        if self._timeline.is_of(page.epoch):
+            for event in page.events:
+                self._settle_own(event)
+        self._show(self._timeline.fill_with(page, now))
 
     # Answers
 
@@ -390,24 +272,24 @@ class Conversation:
         question = self._questions.answered(frame.id)
         command = self._pending.settle(frame.command_id)
         if question is not None and question.wish is Wish.JOIN:
-            self._was_in = True
-            self._attach(now)
+            self._entrance.joined(self._timeline.position, now)
         elif command is not None:
             self._on_done(command.fields, frame)
         self._send_due(now)
 
     def _on_done(self, fields: dict[str, Any], frame: Accepted) -> None:  # Any: a JSON object
         """A message is placed by its answer; what else one did comes as an event (`echo`) at the seq of the answer."""
-        here = frame.room == self.room and self._sequence is not None and self._sequence.epoch == frame.epoch
-        if fields["type"] == "send" and here and self._sequence is not None:
+        here = frame.room == self.room and self._timeline.is_of(frame.epoch)
+        if fields["type"] == "send" and here:
             words = f"(to #{fields['reply_to']}) {fields['text']}" if "reply_to" in fields else fields["text"]
             self.company.receive_own(frame.seq)
-            self._show(self._sequence.put(frame.seq, Entry(said(frame.at, frame.seq, self.user, words))))
-        elif here and self._sequence is not None:
-            self._sequence.reach(frame.seq)
+            self._show(self._timeline.put(frame.seq, Entry(said(frame.at, frame.seq, self.user, words))))
+        elif here:
+            self._timeline.reach(frame.seq)
         elif fields["type"] == "join":
             self._lines.append(notice(f"you are a member of {frame.room}: gatehouse chat --room {frame.room}"))
-        self._leaves = self._leaves or fields["type"] == "leave"
+        if fields["type"] == "leave":
+            self._entrance.leave()
 
     def _on_refusal(self, frame: Refused, now: float) -> None:
         question = self._questions.answered(frame.id)
@@ -419,29 +301,17 @@ class Conversation:
     def _on_refused(self, question: Question, frame: Refused, now: float) -> None:
         match question.wish:
             case Wish.ATTACH | Wish.JOIN:
-                self._not_in(question.wish, frame, now)
+                self._entrance.refused(question.wish, frame, self._timeline.position, now)
             case Wish.SEND:
                 self._not_sent(question.command_id or "", frame, now)
             case Wish.OPENING:
-                self._open_without(frame)
+                self._show(self._timeline.open_without(frame.message))
             case Wish.HOLE:
-                self._hole_stays(now)
+                self._show(self._timeline.hole_stays(now))
             case Wish.HISTORY | Wish.ROOMS:
                 self._lines.append(problem(frame.message))
             case Wish.TYPING | Wish.MARK | Wish.STATUS:
                 pass
-
-    def _not_in(self, wish: Wish, frame: Refused, now: float) -> None:
-        outside = frame.code is Code.NOT_A_MEMBER or (frame.code is Code.ROOM_NOT_FOUND and self._invite is not None)
-        if outside and wish is Wish.ATTACH and not self._was_in:
-            self._join(now)
-        elif frame.code is Code.ALREADY_A_MEMBER:
-            self._attach(now)
-        elif frame.retry:
-            self.phase = Phase.WAITING
-            self._again_at = now + (frame.retry_after_seconds or AGAIN_SECONDS)
-        else:
-            self._end(f"cannot enter {self.room}: {frame.message}")
 
     def _not_sent(self, command_id: str, frame: Refused, now: float) -> None:
         if frame.retry:
@@ -450,17 +320,12 @@ class Conversation:
             self._lines.append(problem(_not_done(frame.message, command.fields)))
         self._send_due(now)
 
-    def _open_without(self, frame: Refused) -> None:
-        if self._sequence is not None:
-            self._lines.append(problem(f"earlier messages cannot be shown: {frame.message}"))
-            self._show(self._sequence.start(self._sequence.top))
-
     # Signals
 
     def _on_signal(self, signal: TypingSignal | PresenceSignal | ServiceSignal | ReceiptSignal, now: float) -> None:
         match signal:
             case TypingSignal(room=self.room) if signal.user != self.user:
-                self._typing[signal.user] = now + signal.expires_seconds if signal.active else now
+                self._typists.receive(signal, now)
             case PresenceSignal(room=self.room):
                 self._lines += self.company.receive_presence(signal, self.user)
             case ReceiptSignal(room=self.room):
@@ -475,21 +340,11 @@ class Conversation:
 
     def _send_due(self, now: float) -> None:
         if self.phase is Phase.HERE and (fields := self._pending.due_to_send(now)) is not None:
-            self._ask(Wish.SEND, fields, now)
-
-    def _mark_read(self, now: float) -> None:
-        """What was shown was read; the others may know, but not at once for each."""
-        seq = self._shown[1] if self._shown is not None else 0
-        if self.phase is Phase.HERE and seq > self._marked and now - self._marked_at >= MARK_EVERY_SECONDS:
-            self._marked, self._marked_at = seq, now
-            self._ask(Wish.MARK, {"type": "mark_read", "room": self.room, "seq": seq}, now)
-
-    def _ask(self, wish: Wish, fields: dict[str, Any], now: float, count: int = 0) -> None:  # Any: a JSON object
-        self._frames.append(self._questions.ask(wish, fields, now, count))
+            self._questions.ask(Wish.SEND, fields, now)
 
     def _ask_if_here(self, wish: Wish, fields: dict[str, Any], now: float, count: int = 0) -> None:  # Any: as above
         if self.phase is Phase.HERE:
-            self._ask(wish, fields, now, count)
+            self._questions.ask(wish, fields, now, count)
         else:
             self._lines.append(problem("not connected at the moment"))
 
@@ -502,10 +357,3 @@ def _not_done(message: str, fields: dict[str, Any]) -> str:  # Any: a JSON objec
     if fields["type"] == "send":
         return f"not sent: {message}: {fields['text']}"
     return f"not done ({fields['type'].replace('_', ' ')}): {message}"
-
-
-def _reloaded(page: EventsPage, seen: int, last: int, fresh: int) -> str:
-    if last <= seen:
-        return "the conversation was loaded again"
-    skipped = (bool(page.events) and page.events[0].seq > seen + 1) or fresh > SHOWN_AT_FIRST
-    return "the conversation was loaded again" + ("; older messages in between: /history" if skipped else "")

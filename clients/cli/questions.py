@@ -1,4 +1,4 @@
-"""Which frames of ours still want their answer, by the `id` that comes back with it. Pure."""
+"""The frames to send, and which of them still want their answer, by the `id` that comes back with it. Pure."""
 
 from __future__ import annotations
 
@@ -43,20 +43,24 @@ class Questions:
     def __init__(self) -> None:
         self._open: dict[int | str, Question] = {}
         self._last_id = 0
+        self._frames: list[dict[str, Any]] = []  # Any: JSON objects
 
     @property
     def none(self) -> bool:
         """Whether every question has its answer that anybody waits for."""
         return all(question.wish in UNAWAITED for question in self._open.values())
 
-    def ask(
-        self, wish: Wish, fields: dict[str, Any], now: float, count: int = 0
-    ) -> dict[str, Any]:  # Any: JSON objects
-        """The frame to send for a wish, numbered."""
+    def ask(self, wish: Wish, fields: dict[str, Any], now: float, count: int = 0) -> None:  # Any: a JSON object
+        """Put a frame for a wish, numbered, behind those to send."""
         self._last_id += 1
         command_id = fields["command_id"] if wish is Wish.SEND else None
         self._open[self._last_id] = Question(wish, now + ANSWER_SECONDS, count, command_id)
-        return {"id": self._last_id, **fields}
+        self._frames.append({"id": self._last_id, **fields})
+
+    def frames_to_send(self) -> list[dict[str, Any]]:  # Any: JSON objects
+        """The frames to send, in order; each is given once."""
+        frames, self._frames = self._frames, []
+        return frames
 
     def answered(self, number: int | str | None) -> Question | None:
         """What the answer with this id is for; each is given once."""
@@ -76,5 +80,6 @@ class Questions:
         self._open = {number: question for number, question in self._open.items() if question.wish not in wishes}
 
     def forget_all(self) -> None:
-        """The connection is gone: no answer will come."""
+        """The connection is gone: nothing more goes out on it, and no answer will come."""
         self._open.clear()
+        self._frames.clear()

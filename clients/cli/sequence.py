@@ -7,6 +7,9 @@ from typing import Final, Generic, TypeVar
 AHEAD_LIMIT: Final = 1_000
 """How many entries may wait behind a hole; more are dropped and come again with the fill."""
 
+Position = tuple[str, int]
+"""An epoch, and the seq up to which all was handed out."""
+
 Entry = TypeVar("Entry")
 
 

@@ -5,16 +5,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from clients.cli.conversation import (
-    HOLE_SECONDS,
-    HOLE_TRIES,
-    MARK_EVERY_SECONDS,
-    SHOWN_AT_FIRST,
-    Conversation,
-    Phase,
-)
+from clients.cli.conversation import Conversation
+from clients.cli.entrance import Phase
+from clients.cli.hole import HOLE_SECONDS, HOLE_TRIES
 from clients.cli.lines import Kind, render
 from clients.cli.questions import ANSWER_SECONDS
+from clients.cli.timeline import MARK_EVERY_SECONDS, SHOWN_AT_FIRST
 from clients.cli.wire import read_frame
 from schemas.answers import Accepted, MemberView, Refused
 from schemas.errors import Code
