@@ -10,6 +10,7 @@ from schemas import routes
 from schemas.errors import ParkReason
 from schemas.events import Logged, Receipt, decode_logged
 from schemas.queries import BARRIER, Barrier
+from services.history.discretion import complaint
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def read_delivery(key: str, body: bytes, reply_to: str | None, correlation_id: s
             return _asked(key, BARRIER.validate_json(body), reply_to, correlation_id)
         return _entry(key, decode_logged(body))
     except ValidationError as error:
-        return Garbage(ParkReason.MALFORMED, str(error))
+        return Garbage(ParkReason.MALFORMED, complaint(error))
 
 
 def _entry(key: str, logged: Logged) -> Content:

@@ -12,6 +12,7 @@ from typing import Final
 
 import structlog
 
+from services.history.discretion import without_words
 from services.history.metrics import HistoryMetrics
 from services.history.records import RoomRecord
 from services.history.retention import kept_since
@@ -43,8 +44,8 @@ class Keeper:
             except StoreUnavailable as error:
                 self._metrics.store_failures.inc()
                 log.warning("retention_interrupted", error=str(error))
-            except Exception:
-                log.exception("retention_failed")
+            except Exception as error:
+                log.exception("retention_failed", exc_info=without_words(error))
             drift = random.uniform(0.8, 1.2)  # noqa: S311 - no secret
             await wait_or(self._stopping, self._every_seconds * drift)
 

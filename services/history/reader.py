@@ -18,6 +18,7 @@ from schemas import routes, topology
 from schemas.answers import Refused
 from schemas.errors import Code
 from schemas.queries import QUERY, Query, QueryAnswer
+from services.history.discretion import complaint, without_words
 from services.history.metrics import HistoryMetrics
 from services.history.queries import Queries
 from services.history.store import StoreUnavailable
@@ -81,7 +82,7 @@ class Reader:
             query = QUERY.validate_json(body)
         except ValidationError as error:
             self._metrics.queries.labels("malformed", Code.BAD_FIELD.value).inc()
-            return Refused.of(Code.BAD_FIELD, _first_complaint(error))
+            return Refused.of(Code.BAD_FIELD, complaint(error))
         answer = await self._answer(query)
         outcome = answer.code.value if isinstance(answer, Refused) else "answered"
         self._metrics.queries.labels(query.type, outcome).inc()
@@ -94,12 +95,6 @@ class Reader:
             self._metrics.store_failures.inc()
             log.warning("read_without_store", type=query.type, error=str(error))
             return Refused.of(Code.OVERLOADED)
-        except Exception:
-            log.exception("read_failed", type=query.type)
+        except Exception as error:
+            log.exception("read_failed", type=query.type, exc_info=without_words(error))
             return Refused.of(Code.INTERNAL)
-
-
-def _first_complaint(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    place = ".".join(map(str, first["loc"]))
-    return f"{place}: {first['msg']}" if place else first["msg"]

@@ -15,6 +15,7 @@ from aiormq.channel import Channel
 from pamqp import commands
 
 from schemas import routes
+from services.history.discretion import without_words
 from services.history.inbound import Inbound
 from services.history.metrics import HistoryMetrics
 from services.history.settings import HistorySettings
@@ -45,8 +46,8 @@ class HistoryShard:
                 await self._serve(connection, outlet)
             except (*BROKER_ERRORS, StoreUnavailable) as error:
                 log.warning("shard_interrupted", shard=self.number, error=repr(error))
-            except Exception:
-                log.exception("shard_failed", shard=self.number)
+            except Exception as error:
+                log.exception("shard_failed", shard=self.number, exc_info=without_words(error))
             await wait_or(self.stopping, PAUSE_SECONDS * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
 
     async def _serve(self, connection: AbstractConnection, outlet: Channel) -> None:

@@ -21,6 +21,7 @@ from schemas.events import Logged, Receipt
 from schemas.queries import QueryAnswer
 from services.history.barrier import answer_barrier
 from services.history.deliveries import Asked, Content, Entry, Garbage, read_delivery
+from services.history.discretion import names_of, without_words
 from services.history.inbound import Inbound
 from services.history.intake import Conflict, Outcome, Repeated, StaleFence, Stored
 from services.history.metrics import HistoryMetrics
@@ -129,9 +130,11 @@ class ShardWriter:
         except StoreUnavailable:
             raise
         except Exception as error:
-            log.exception("batch_failed", entries=len(batch), first=batch[0].frame.decode()[:500])
+            log.exception(
+                "batch_failed", entries=len(batch), first=names_of(batch[0].entry), exc_info=without_words(error)
+            )
             if len(batch) == 1:
-                return [Poison(repr(error))]
+                return [Poison(type(error).__name__)]
         return [outcome for logged in batch for outcome in await self._append([logged])]
 
     async def _timed_append(self, batch: list[Logged]) -> list[Outcome]:
@@ -149,7 +152,7 @@ class ShardWriter:
                 self._metrics.events_stored.inc()
                 if reused:
                     self._metrics.reused_command_ids.inc()
-                    log.error("command_id_reused", room=logged.entry.room, entry=logged.frame.decode()[:500])
+                    log.error("command_id_reused", **names_of(logged.entry))
             case Repeated():
                 self._metrics.repeats.inc()
             case StaleFence(fence):
@@ -157,7 +160,7 @@ class ShardWriter:
                 return Garbage(ParkReason.STALE_FENCE, f"fence {logged.fence} is below the room's {fence}")
             case Conflict(detail):
                 self._metrics.conflicts.inc()
-                log.error("log_conflict", room=logged.entry.room, entry=logged.frame.decode()[:500], detail=detail)
+                log.error("log_conflict", **names_of(logged.entry), detail=detail)
                 return Garbage(ParkReason.CONFLICT, detail)
             case Poison(detail):
                 return Garbage(ParkReason.POISON, detail)
@@ -183,8 +186,8 @@ class ShardWriter:
         except StoreUnavailable:
             raise
         except Exception as error:
-            log.exception("query_failed", query=asked.query.to_json().decode()[:500])
-            await self._flush(_Batch([delivery], parked=[(delivery, Garbage(ParkReason.POISON, repr(error)))]))
+            log.exception("query_failed", type=asked.query.type, room=asked.query.room, exc_info=without_words(error))
+            await self._flush(_Batch([delivery], parked=[(delivery, Garbage(ParkReason.POISON, type(error).__name__))]))
             return
         await self._reply(properties_of(delivery), answers)
         self._metrics.barriers.labels(asked.query.type).inc()

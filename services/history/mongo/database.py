@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection
 from pymongo import UpdateOne, WriteConcern
-from pymongo.errors import BulkWriteError, PyMongoError
+from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
 
 from services.history.documents import Document, Write
 from services.history.store import StoreUnavailable
@@ -62,7 +62,17 @@ async def translated() -> AsyncIterator[None]:
     try:
         yield
     except (PyMongoError, OSError) as error:
-        raise StoreUnavailable(repr(error)[:500]) from error
+        raise StoreUnavailable(said(error)) from error
+
+
+def said(error: PyMongoError | OSError) -> str:
+    """What the driver's error says, without what was to be written: reports of commands and writes repeat it."""
+    if not isinstance(error, OperationFailure):
+        return repr(error)[:500]
+    details: Mapping[str, Any] = error.details or {}  # Any: the server's report
+    reports = [details, *details.get("writeErrors", ()), *details.get("writeConcernErrors", ())]
+    codes = sorted({f"{report.get('codeName', '')} {report['code']}".strip() for report in reports if "code" in report})
+    return f"{type(error).__name__}: {', '.join(codes) or error.code}"
 
 
 def duplicates(error: BulkWriteError) -> list[int]:

@@ -58,3 +58,9 @@ def test_garbage_is_malformed(content):
 @pytest.mark.parametrize(("reply_to", "correlation_id"), [(None, "7"), ("", "7"), ("me", None), ("me", "")])
 def test_a_query_nobody_waits_for_raises_no_fence(reply_to, correlation_id):
     assert isinstance(read(routes.query_key("general"), QUERY.to_json(), reply_to, correlation_id), Garbage)
+
+
+def test_what_is_said_of_garbage_does_not_repeat_it():
+    garbage = body(CREATED).replace(b'"General"', b'["open sesame"]')
+    said = read(routes.log_key("general", "room_created"), garbage)
+    assert said == Garbage(ParkReason.MALFORMED, "room_created.title: Input should be a valid string")

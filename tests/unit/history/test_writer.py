@@ -7,6 +7,8 @@ from aiormq.abc import DeliveredMessage
 from pamqp import commands
 from pamqp.header import ContentHeader
 from prometheus_client import CollectorRegistry
+from structlog.processors import format_exc_info
+from structlog.testing import capture_logs
 
 from schemas import limits, routes
 from schemas.events import ReactionCount, encode_logged
@@ -254,6 +256,55 @@ async def test_a_query_on_which_the_store_breaks_is_parked_and_the_log_goes_on()
     await bench.deliver(entry(story.created()._replace(fence=9)), poison, entry(story.said()._replace(fence=10)))
     assert await bench.write(4) == [("ack", 1, True), ("parked", "poison"), ("ack", 2, True), ("ack", 3, True)]
     assert (await bench.store.room("general")).seq == 2
+
+
+SECRET = "open sesame"
+
+
+class ChokingStore(MemoryStore):
+    """Breaks on everything, and repeats it."""
+
+    async def append(self, batch):
+        raise KeyError(*(logged.frame for logged in batch))
+
+    async def snapshot(self, room):
+        raise KeyError(room, SECRET)
+
+
+async def everything_that_goes_wrong():
+    """Conflicts, reused command_ids, stale fences, garbage, and a store that breaks on entries and on queries."""
+    story, ask = Chronicle(), query_of(SnapshotQuery(room="general", worker="w"))
+    log = [story.created(), story.said(SECRET, command_id="once"), story.said(SECRET, command_id="once")]
+    story.said()
+    hole, changed = story.said(SECRET), log[1]._replace(entry=log[1].entry.model_copy(update={"text": SECRET * 2}))
+    stale = story.said(SECRET)._replace(fence=0)
+    key, body = entry(story.said(SECRET))
+    bench = Bench()
+    await bench.deliver(*map(entry, log), entry(hole), (key, body[:-1]), (key, body.replace(b'"text"', b'"txt"')), ask)
+    await bench.deliver(entry(stale), *[(key, changed.entry.to_json()[:-1] + b',"fence":9}')])
+    await bench.write(7)
+    bench = Bench(ChokingStore())
+    await bench.deliver(*map(entry, log), ask)
+    await bench.write(6)
+
+
+async def test_no_log_line_holds_what_somebody_wrote():
+    with capture_logs() as lines:
+        await everything_that_goes_wrong()
+    events = {line["event"] for line in lines}
+    assert events == {"command_id_reused", "log_conflict", "delivery_parked", "batch_failed", "query_failed"}
+    assert [line for line in lines if "sesame" in str(format_exc_info(None, "", dict(line)))] == []
+    assert [line for line in lines if line["event"] == "command_id_reused"] == [
+        {
+            "event": "command_id_reused",
+            "log_level": "error",
+            "room": "general",
+            "seq": 3,
+            "entry": "message_posted",
+            "actor": "alice",
+            "command_id": "once",
+        }
+    ]
 
 
 class AwayStore(MemoryStore):
