@@ -151,8 +151,8 @@ class Timeline:
 
     def mark_read(self, now: float) -> None:
         """What was shown was read; the others may know, but not at once for each."""
-        seq = self._shown[1] if self._shown is not None else 0
-        if seq > self._marked and now - self._marked_at >= MARK_EVERY_SECONDS:
+        epoch, seq = self._shown or ("", 0)
+        if self.is_of(epoch) and seq > self._marked and now - self._marked_at >= MARK_EVERY_SECONDS:
             self._marked, self._marked_at = seq, now
             self._questions.ask(Wish.MARK, {"type": "mark_read", "room": self._room, "seq": seq}, now)
 

@@ -552,6 +552,15 @@ def test_what_was_shown_is_marked_as_read_but_not_at_once_for_each(room):
     assert (room.sent(), room.marks) == ([], [2, 5])
 
 
+def test_what_was_shown_in_another_epoch_is_not_marked_in_this_one(room):
+    room.give(Reset(room="general", epoch="e2", seq=1))
+    room.wait(MARK_EVERY_SECONDS)
+    room.page(posted(1, epoch="e2"), epoch="e2")
+    room.wait(MARK_EVERY_SECONDS)
+    room.sent()
+    assert room.marks == [1]
+
+
 def test_a_status_is_said_again_on_another_connection(room):
     room.wish("mine-1", type="set_status", state="away", text="lunch")
     room.accept(room.sent_one("set_status"), 2)
