@@ -1,22 +1,16 @@
-"""What a delivery of the shard's queue says beside its body, and the ones that are set aside instead of settled."""
+"""What a delivery of the shard's queue says beside its body."""
 
 from __future__ import annotations
 
 import secrets
 from typing import Final, NamedTuple
 
-import structlog
 from aiormq.abc import DeliveredMessage
-from aiormq.channel import Channel
 
 from schemas.commands import Command, Invite
 from schemas.ids import InviteId
-from services.room.line import AckWindow
-from services.room.orders import Misfit, Order, ReplyAddress
-from services.runtime.broker import NotConfirmed, headers_of, properties_of
-from services.runtime.settle import park
-
-log = structlog.get_logger()
+from services.room.orders import Order, ReplyAddress
+from services.runtime.broker import headers_of, properties_of
 
 TOKEN_BYTES: Final = 18
 
@@ -50,21 +44,3 @@ def delivery_count(delivery: DeliveredMessage) -> int:
     """How often the broker says that it came back; 0 where the broker does not count."""
     count = headers_of(delivery).get("x-delivery-count", 0)
     return count if isinstance(count, int) else 0
-
-
-async def set_aside(
-    channel: Channel, acks: AckWindow, delivery: DeliveredMessage, misfit: Misfit, *, timeout_seconds: float
-) -> None:
-    """Park a delivery and count it as settled; where parking fails, reject it, so that the broker dead-letters it.
-
-    Raises:
-        AMQPError: the channel is gone; the delivery comes again.
-    """
-    try:
-        await park(channel, delivery, misfit.reason, misfit.detail, timeout_seconds=timeout_seconds, patient=True)
-    except NotConfirmed as error:
-        log.warning("not_parked", routing_key=delivery.routing_key, error=str(error))
-        await channel.basic_reject(tag_of(delivery), requeue=False, wait=False)
-        acks.give_up(tag_of(delivery))
-    else:
-        acks.settle(tag_of(delivery))

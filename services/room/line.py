@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Generic, NamedTuple, TypeVar
 
 Effects = TypeVar("Effects")
@@ -40,12 +41,20 @@ class Line(Generic[Effects]):
         self._entries.append(entry)
         return entry
 
-    def release(self) -> list[Effects]:
-        """Take out the confirmed head of the line, in order."""
-        released = []
-        while self._entries and self._entries[0].confirmed:
-            released.append(self._entries.popleft().effects)
-        return released
+    def effects_to_send(self) -> list[Effects]:
+        """What the confirmed head of the line wants sent, in order. Each keeps its place until `receive_sent`: whoever
+        waits for an empty line waits for what is in mid-send too."""
+        return [entry.effects for entry in takewhile(lambda entry: entry.confirmed, self._entries)]
+
+    def receive_sent(self) -> None:
+        """The effects of the first are out: it leaves.
+
+        Raises:
+            ValueError: the first was not to be sent yet.
+        """
+        if not (self._entries and self._entries[0].confirmed):
+            raise ValueError("nothing in front of the line was to be sent")
+        self._entries.popleft()
 
 
 class Ack(NamedTuple):

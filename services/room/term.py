@@ -20,17 +20,16 @@ from aiormq.channel import Channel
 from pamqp import commands
 
 from schemas import routes
-from schemas.answers import Refused
 from schemas.control import RosterRequest
-from schemas.errors import Code, ParkReason
-from schemas.ids import CommandId, GateId, RoomId
+from schemas.ids import GateId, RoomId
 from services.room.barrier import BarrierQueries
-from services.room.deliveries import Taken, delivery_count, reply_address, set_aside, tag_of, token_for
-from services.room.effects import LogEntry, Outcome, Reply
+from services.room.deliveries import Taken, reply_address, tag_of, token_for
+from services.room.effects import LogEntry, Outcome
 from services.room.hall import Hall
 from services.room.inquiries import Inquiries
 from services.room.line import AckWindow, Entry, Line
 from services.room.orders import Misfit, Order, read_command
+from services.room.parking import Parking
 from services.room.place import Place
 from services.room.surroundings import Surroundings
 from services.runtime.broker import BROKER_ERRORS, PERSISTENT, is_cancelled, publish_patiently
@@ -38,16 +37,12 @@ from services.runtime.broker import BROKER_ERRORS, PERSISTENT, is_cancelled, pub
 log = structlog.get_logger()
 
 TAKEN_AT_ONCE = 32
-SHORTEST_PAUSE_SECONDS = 0.02
-LONGEST_PAUSE_SECONDS = 0.1
+SHORTEST_PRESENCE_PAUSE_SECONDS = 0.02
+LONGEST_PRESENCE_PAUSE_SECONDS = 0.1
 
 
 class Drained(Exception):
     """The way out of a term that was asked to end; never leaves it."""
-
-
-class HandlingBroke(Exception):
-    """A bug met a delivery; the term ends, so that the delivery comes again on a fresh state."""
 
 
 class Term:
@@ -66,7 +61,9 @@ class Term:
         )
         self._line: Line[Outcome] = Line()
         self._acks = AckWindow()
-        self._parking: set[asyncio.Task[None]] = set()
+        self._parking = Parking(
+            channel, self._acks, around, spawn=self._spawn, append=self._append, on_parked=self._note_settled
+        )
         self._place = Place(shard, channel, around)
         self._barrier = BarrierQueries(
             channel,
@@ -79,6 +76,7 @@ class Term:
         )
         self._settled = asyncio.Event()
         self._idle = asyncio.Event()
+        self._idle.set()
         self._presence_due = asyncio.Event()
         self._tasks: asyncio.TaskGroup
         self.is_draining = False
@@ -183,7 +181,8 @@ class Term:
             return
         command = read_command(delivery.routing_key or "", delivery.body)
         if isinstance(command, Misfit):
-            self._set_aside(delivery, command)
+            self._leave_undecided(tag)
+            self._parking.set_aside(delivery, command)
             return
         again = command.retry or bool(delivery.redelivered)
         order = Order(command, tag, reply_address(delivery), again, token=token_for(command))
@@ -193,10 +192,16 @@ class Term:
         try:
             outcome = self._hall.receive_order(taken.order, datetime.now(UTC), time.monotonic())
         except Exception as error:  # noqa: BLE001 - the outermost loop of one delivery: park it or start afresh
-            self._suspect(taken, error)
+            self._leave_undecided(taken.order.tag)
+            self._parking.receive_failure(taken, error)
         else:
             self._append(outcome)
             self._note_presence()
+
+    def _leave_undecided(self, tag: int) -> None:
+        """A delivery will be parked: nothing waits for its decision, only its ack is to come."""
+        self._hall.rosters.receive_decided(tag)
+        self._idle.clear()
 
     def _note_presence(self) -> None:
         if self._hall.next_due() is not None:
@@ -209,7 +214,7 @@ class Term:
             self._presence_due.clear()
             while (due := self._hall.next_due()) is not None and not is_cancelled():
                 pause = due - time.monotonic()
-                await asyncio.sleep(min(max(pause, SHORTEST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS))
+                await asyncio.sleep(min(max(pause, SHORTEST_PRESENCE_PAUSE_SECONDS), LONGEST_PRESENCE_PAUSE_SECONDS))
                 if len(self._line) < self._around.settings.prefetch:
                     self._append(self._hall.tell_presence(time.monotonic()))
 
@@ -243,49 +248,22 @@ class Term:
         while not is_cancelled():
             await self._settled.wait()
             self._settled.clear()
-            for outcome in self._line.release():
+            for outcome in self._line.effects_to_send():
                 await self._around.outlet.send(outcome.effects)
                 self._hall.release(outcome.room)
                 if outcome.tag is not None:
                     self._acks.settle(outcome.tag)
+                self._line.receive_sent()
             await self._send_acks()
-            if not len(self._line):
+            if not (len(self._line) or self._parking.in_progress or self._settled.is_set()):
                 self._idle.set()
+
+    def _note_settled(self) -> None:
+        self._settled.set()
 
     async def _send_acks(self) -> None:
         for ack in self._acks.acks_to_send():
             await self._channel.basic_ack(ack.tag, multiple=ack.multiple, wait=False)
-
-    # What cannot be settled
-
-    def _suspect(self, taken: Taken, error: Exception) -> None:
-        delivery = taken.delivery
-        count = self._around.suspects.receive_failure(
-            delivery.routing_key or "", delivery.body, delivery_count(delivery)
-        )
-        command = taken.order.command
-        log.error("handling_broke", room=command.room, command_id=command.command_id, count=count, exc_info=error)
-        if count < self._around.settings.poison_after:
-            raise HandlingBroke(repr(error)) from error
-        self._set_aside(delivery, Misfit(ParkReason.POISON, Code.INTERNAL, repr(error)), command.command_id)
-
-    def _set_aside(self, delivery: DeliveredMessage, misfit: Misfit, command_id: CommandId | None = None) -> None:
-        """Park a delivery; who waits for it is refused in the line, behind what came before."""
-        self._around.metrics.parked.labels(misfit.reason.value).inc()
-        self._hall.rosters.receive_decided(tag_of(delivery))
-        parking = self._tasks.create_task(self._park(delivery, misfit))
-        self._parking.add(parking)
-        parking.add_done_callback(self._parking.discard)
-        address = reply_address(delivery)
-        if address is not None:
-            message = None if misfit.code is Code.INTERNAL else misfit.detail
-            refused = Refused.of(misfit.code, message, command_id=command_id)
-            self._append(Outcome(effects=(Reply(address, refused),)))
-
-    async def _park(self, delivery: DeliveredMessage, misfit: Misfit) -> None:
-        timeout = self._around.settings.broker_timeout_seconds
-        await set_aside(self._channel, self._acks, delivery, misfit, timeout_seconds=timeout)
-        self._settled.set()
 
     # Beginning and end
 
@@ -309,7 +287,7 @@ class Term:
         self._tasks.create_task(work)
 
     async def _finish(self) -> None:
-        """Wait for what is in the line or being parked; orders that wait for history go back to the queue undecided."""
-        while len(self._line) or self._parking:
-            await (asyncio.wait(self._parking) if self._parking else self._idle.wait())
-        await self._send_acks()
+        """Wait until the effects of all that is in the line are sent, all that is being parked is, and their acks are
+        written; orders that wait for history go back to the queue undecided."""
+        while not self._idle.is_set():
+            await self._idle.wait()

@@ -7,30 +7,53 @@ from hypothesis import strategies as st
 from services.room.line import Ack, AckWindow, Line
 
 
+def sent(line):
+    """Send what may be sent; what it was."""
+    effects = line.effects_to_send()
+    for _ in effects:
+        line.receive_sent()
+    return effects
+
+
 class TestLine:
     def test_i5_nothing_leaves_the_line_before_its_own_confirm(self):
         line = Line()
         entry = line.append("event", confirmed=False)
-        assert line.release() == []
+        assert sent(line) == []
         entry.confirmed = True
-        assert line.release() == ["event"]
+        assert sent(line) == ["event"]
         assert len(line) == 0
 
     def test_i4_a_confirm_that_overtakes_waits_for_those_in_front(self):
         line = Line()
         first, second = line.append("first", confirmed=False), line.append("second", confirmed=False)
         second.confirmed = True
-        assert line.release() == []
+        assert sent(line) == []
         first.confirmed = True
-        assert line.release() == ["first", "second"]
+        assert sent(line) == ["first", "second"]
 
     def test_what_needs_no_log_keeps_its_place_behind_what_does(self):
         line = Line()
         event = line.append("event", confirmed=False)
         line.append("refusal", confirmed=True)
-        assert line.release() == []
+        assert sent(line) == []
         event.confirmed = True
-        assert line.release() == ["event", "refusal"]
+        assert sent(line) == ["event", "refusal"]
+
+    def test_an_entry_keeps_its_place_until_its_effects_are_sent(self):
+        line = Line()
+        line.append("first", confirmed=True)
+        line.append("second", confirmed=True)
+        assert line.effects_to_send() == ["first", "second"]
+        assert len(line) == 2
+        line.receive_sent()
+        assert line.effects_to_send() == ["second"]
+
+    def test_what_is_not_confirmed_cannot_have_been_sent(self):
+        line = Line()
+        line.append("event", confirmed=False)
+        with pytest.raises(ValueError, match="nothing in front"):
+            line.receive_sent()
 
 
 class TestAckWindow:
