@@ -6,18 +6,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
 import structlog
 
 from schemas.control import Control, RollCall, WorkerHeartbeat
 from services.room.balance import Peers
-from services.room.gates import MISSED_HEARTBEATS
 from services.room.outlet import Outlet
 from services.room.settings import RoomSettings
 from services.room.shard import Shard
 from services.runtime.broker import is_cancelled, wait_or
 
 log = structlog.get_logger()
+
+DEAF_AFTER_HEARTBEATS: Final = 1.5
+"""Own heartbeats that would have come. No lease can end before that: when hearing ends, each has two of its three
+intervals left, and no interval counts as shorter than ours."""
 
 Tell = Callable[[Control], Awaitable[bool]]
 
@@ -44,15 +48,16 @@ class Fleet:
         if heartbeat.worker == self._worker:
             self._heard_self = now
         else:
-            self._peers.receive(heartbeat, now)
+            interval = max(heartbeat.interval_seconds, self._settings.heartbeat_seconds)
+            self._peers.receive(heartbeat.model_copy(update={"interval_seconds": interval}), now)
 
     def note_change(self) -> None:
         """Say at once what this worker does, be it asked for, or another thing than before."""
         self._changed.set()
 
     def is_deaf(self, now: float) -> bool:
-        """Nothing is heard, not even ourselves: nobody can be blamed for silence."""
-        return now - self._heard_self > MISSED_HEARTBEATS * self._settings.heartbeat_seconds
+        """Nothing is heard, not even ourselves: nobody can be blamed for silence. So before a lease ends by it."""
+        return now - self._heard_self > DEAF_AFTER_HEARTBEATS * self._settings.heartbeat_seconds
 
     async def keep_beating(self) -> None:
         """Ask once what the others do; say what this worker does, from time to time and whenever that changes."""

@@ -238,7 +238,8 @@ class Worker:
             self._drop(gate, lost=True)
 
     def _hear_heartbeat(self, gate: GateId, interval_seconds: float, now: float) -> None:
-        if self._gates.receive_heartbeat(gate, interval_seconds, now):
+        """No lease is shorter than our own would be: we must notice first if it is we who hear nothing."""
+        if self._gates.receive_heartbeat(gate, max(interval_seconds, self._settings.heartbeat_seconds), now):
             for term in self._terms():
                 term.meet_gate(gate, now)
 
