@@ -5,6 +5,9 @@ its refusal at most: `broker_timeout_seconds`, when a log says nothing at all an
 (a log that says no is known at once), and FIRST_PROOF_SECONDS; and that for each worker in the shard's line, because
 each finds out for itself.
 
+What is refused for good must not come again: it is acked first, then its sender hears so, both over one connection and
+in that order. Whatever breaks between the two is silence.
+
 Deliveries without a reply address, garbage, and what gates say of their sessions are kept: they go back to the queue
 in their order when the channel closes. Where as many are kept as the channel takes, the shard stands still, and its
 queue fills up until the broker refuses more.
@@ -46,7 +49,8 @@ PROBE: Final = (UserId("gatehouse"), CommandId("log-probe"))
 
 
 class Shedding:
-    """On one channel of one shard, after an event or a query of `room` was not confirmed. `run` once."""
+    """On one channel of one shard, after an event or a query of `room` was not confirmed. `run` once. The outlet must
+    have its channel on the same connection."""
 
     def __init__(self, shard: int, room: RoomId, channel: Channel, around: Surroundings) -> None:
         self._shard = shard
@@ -55,6 +59,7 @@ class Shedding:
         self._around = around
         self._place = Place(shard, channel, around)
         self._ending = asyncio.Event()
+        self._is_over = False
         self.active_since: float | None = None
 
     @property
@@ -74,11 +79,11 @@ class Shedding:
             return True
         log.warning("shard_sheds", shard=self._shard, room=self._room)
         async with asyncio.TaskGroup() as tasks:
-            helpers = [tasks.create_task(self._place.watch()), tasks.create_task(self._refuse())]
+            watching, refusing = tasks.create_task(self._place.watch()), tasks.create_task(self._refuse())
             await self._place.take()
             taken = await self._prove(pause_seconds)
-            for helper in helpers:
-                helper.cancel()
+            await self._refuse_no_more(refusing)
+            watching.cancel()
         log.info("shard_sheds_no_more", shard=self._shard, log_takes=taken)
         return taken
 
@@ -108,11 +113,18 @@ class Shedding:
         return True
 
     async def _refuse(self) -> None:
-        while not is_cancelled():
+        while not (self._is_over or is_cancelled()):
             await self._place.stirred.wait()
             self._place.stirred.clear()
-            while self._place.arrived:
+            while self._place.arrived and not self._is_over:
                 await self._receive(self._place.arrived.popleft())
+
+    async def _refuse_no_more(self, refusing: asyncio.Task[None]) -> None:
+        """What is being refused now hears of it, where the way out is open; all others go back to the queue."""
+        self._is_over = True
+        self._place.stirred.set()
+        await asyncio.wait([refusing], timeout=self._around.settings.broker_timeout_seconds)
+        refusing.cancel()
 
     async def _receive(self, delivery: DeliveredMessage) -> None:
         if self.active_since is None:
@@ -127,8 +139,8 @@ class Shedding:
         code = Code.NO_ANSWER if command.retry or delivery.redelivered else Code.OVERLOADED
         self._around.metrics.commands.labels(command.type, code.value).inc()
         refused = Refused.of(code, command_id=command.command_id)
-        await self._around.outlet.send([Reply(address, refused)])
         await self._settle(delivery)
+        await self._around.outlet.send([Reply(address, refused)])
 
     async def _settle(self, delivery: DeliveredMessage) -> None:
         await self._channel.basic_ack(tag_of(delivery), wait=False)
