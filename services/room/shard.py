@@ -138,7 +138,7 @@ class Shard:
         async with self._channel(KEPT_AT_MOST) as channel:
             self.shedding = Shedding(self.number, room, channel, self._around)
             try:
-                taken = await self.shedding.run(pause_seconds)
+                taken = not self._stopping.is_set() and await self.shedding.run(pause_seconds)
             finally:
                 self.shedding = None
         if taken:
