@@ -51,6 +51,10 @@ class NotAnswered(Exception):
     """History said nothing in time, or said no."""
 
 
+class NothingHeard(NotAnswered):
+    """History said nothing in time."""
+
+
 class _Waiting:
     """A query under way, and what has come of its answer; bounded by how many parts a snapshot may have."""
 
@@ -97,6 +101,11 @@ class BarrierQueries:
         self._unconfirmed: dict[str, RoomId] = {}
 
     @property
+    def answer_seconds(self) -> float:
+        """How long an answer may take."""
+        return self._answer_seconds
+
+    @property
     def unconfirmed_room(self) -> RoomId | None:
         """The room of a query that the log has not confirmed, nor any later one, if there is one."""
         return next(iter(self._unconfirmed.values()), None)
@@ -110,59 +119,74 @@ class BarrierQueries:
         async with Patience(self._channel, self._broker_seconds):
             await self._channel.basic_consume(REPLY_TO, self._on_answer, no_ack=True)
 
-    async def snapshot(self, room: RoomId) -> Snapshot:
-        """The room with everything logged so far, under a new fence.
+    async def snapshot(self, room: RoomId, *, until: float | None = None) -> Snapshot:
+        """The room with everything logged so far, under a new fence; `until` a moment by the loop's clock.
 
         Raises:
             NotAnswered: no usable answer came in time.
             NotConfirmed: the log does not take the query.
         """
-        match await self._ask(SnapshotQuery(room=room, worker=self._worker)):
+        match await self._ask(SnapshotQuery(room=room, worker=self._worker), until):
             case SnapshotAnswer(snapshot=snapshot):
                 return snapshot
             case other:
                 raise NotAnswered(f"to a snapshot: {other.type}")
 
-    async def lookup(self, room: RoomId, actor: UserId, command_id: CommandId) -> Accepted | None:
+    async def lookup(
+        self, room: RoomId, actor: UserId, command_id: CommandId, *, until: float | None = None
+    ) -> Accepted | None:
         """The answer a command got, if it was ever applied.
 
         Raises:
             NotAnswered, NotConfirmed: as for `snapshot`.
         """
-        match await self._ask(LookupQuery(room=room, actor=actor, command_id=command_id)):
+        match await self._ask(LookupQuery(room=room, actor=actor, command_id=command_id), until):
             case LookupAnswer(answer=answer):
                 return answer
             case other:
                 raise NotAnswered(f"to a lookup: {other.type}")
 
-    async def target(self, room: RoomId, actor: UserId, seq: int) -> TargetAnswer:
+    async def target(self, room: RoomId, actor: UserId, seq: int, *, until: float | None = None) -> TargetAnswer:
         """The message at `seq`, and what `actor` has put to it.
 
         Raises:
             NotAnswered, NotConfirmed: as for `snapshot`.
         """
-        match await self._ask(TargetQuery(room=room, actor=actor, seq=seq)):
+        match await self._ask(TargetQuery(room=room, actor=actor, seq=seq), until):
             case TargetAnswer() as answer:
                 return answer
             case other:
                 raise NotAnswered(f"to a query about a message: {other.type}")
 
-    async def _ask(self, query: Barrier) -> QueryAnswer:
+    async def _ask(self, query: Barrier, until: float | None) -> QueryAnswer:
+        seconds = self._seconds_until(until)
+        if seconds <= 0:
+            raise NothingHeard(f"{query.type} of {query.room}: no time is left to ask")
         correlation_id = uuid4().hex
         waiting = self._waiting[correlation_id] = _Waiting(query)
         try:
-            async with asyncio.timeout(self._answer_seconds):
+            async with asyncio.timeout(seconds):
                 await self._publish(query, correlation_id)
                 answer = await waiting.answer
         except TimeoutError as error:
-            if correlation_id in self._unconfirmed and not is_blocked(self._channel.connection):
+            if self._is_log_in_doubt(correlation_id, seconds):
                 raise NotConfirmed(routes.LOG, routes.query_key(query.room), "no confirm in time") from error
-            raise NotAnswered(f"{query.type} of {query.room} in {self._answer_seconds} s") from error
+            raise NothingHeard(f"{query.type} of {query.room} in {seconds:.3f} s") from error
         finally:
             del self._waiting[correlation_id]
         if answer is None:
             raise NotAnswered(f"{query.type} of {query.room}: malformed")
         return answer
+
+    def _seconds_until(self, until: float | None) -> float:
+        if until is None:
+            return self._answer_seconds
+        return min(self._answer_seconds, until - asyncio.get_running_loop().time())
+
+    def _is_log_in_doubt(self, correlation_id: str, seconds: float) -> bool:
+        """The log had its time to confirm a query. What little was left of an order's time says nothing about it."""
+        had_its_time = seconds >= min(self._answer_seconds / 2, self._broker_seconds)
+        return had_its_time and correlation_id in self._unconfirmed and not is_blocked(self._channel.connection)
 
     async def _publish(self, query: Barrier, correlation_id: str) -> None:
         properties = commands.Basic.Properties(

@@ -49,7 +49,7 @@ def decide(room: Room | None, command: Command, around: Circumstances) -> Decisi
     """Decide a command; `room` is None when there is no such room.
 
     Whoever calls has drawn `around.token` for an invite, and asked for `around.target` where the command is about a
-    message that can exist and its actor may speak.
+    message that can exist and its actor has the standing and the voice for the verb.
     """
     match command:
         case Create():

@@ -5,12 +5,12 @@ A hall lives exactly as long as the channel its commands come through (design §
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Final
 
 from schemas.answers import Accepted, Refused
-from schemas.commands import EVENTLESS_VERBS, GATE_VERBS, OPERATOR_VERBS, Command, Detach, Session
+from schemas.commands import EVENTLESS_VERBS, GATE_VERBS, OPERATOR_VERBS, ClientCommand, Command, Detach, Session
 from schemas.control import WorkerId
 from schemas.errors import Code
 from schemas.events import Event, MessagePosted
@@ -49,10 +49,14 @@ from services.room.presence import Presence, PresenceRules
 from services.room.rooms import HeldRoom, HeldRooms
 from services.room.rosters import Rosters
 from services.room.sessions import Sessions
+from services.room.standing import standing
 from services.room.targets import Target, Targets, target_of
 from services.room.typists import Typists
 
 NEVER_LOOKED_UP: Final = GATE_VERBS | OPERATOR_VERBS | EVENTLESS_VERBS
+SURE_FOR: Final = timedelta(seconds=1)
+"""Who is muted for so long yet is muted when the order is decided, an instant after it was asked what it wants."""
+
 Effects = tuple[FanOut | Reply, ...]
 
 
@@ -82,14 +86,15 @@ class Hall:
         a `detach` there is over at once."""
         return self.rooms.find(order.command.room) is None and not isinstance(order.command, Detach)
 
-    def wants(self, order: Order) -> Want | None:
-        """What history has to be asked before an order whose room is held can be decided; None: nothing."""
+    def wants(self, order: Order, at: datetime) -> Want | None:
+        """What history has to be asked before an order whose room is held can be decided; None: nothing. It is decided
+        within `SURE_FOR` of `at` then."""
         held = self.rooms.find(order.command.room)
         if held is None or held.room is None or held.recent.find(order.command.actor, order.command.command_id):
             return None
         if order.command.retry and order.command.type not in NEVER_LOOKED_UP and not order.looked_up:
             return Want.ANSWER
-        return Want.TARGET if self._wants_target(held.room, order.command) else None
+        return Want.TARGET if self._wants_target(held.room, order.command, at) else None
 
     def receive_snapshot(self, snapshot: Snapshot) -> Outcome:
         """Hold a room; gates that may have missed its last event hear how far it is."""
@@ -246,10 +251,12 @@ class Hall:
         answer = inspection(command_id, self._worker, held, room, self.sessions, self.rosters)
         return self._outcome(order, (Reply(order.reply, answer),) if order.reply else (), "accepted")
 
-    def _wants_target(self, room: Room, command: Command) -> bool:
-        """Only who may speak in the room makes it ask; all others are refused without."""
+    def _wants_target(self, room: Room, command: Command, at: datetime) -> bool:
+        """Only whose standing and voice allow the verb makes the room ask; all others are refused without."""
         seq = target_of(command)
-        if seq is None or not 0 < seq <= room.seq or room.closed or command.actor not in room.members:
+        if seq is None or not 0 < seq <= room.seq or not isinstance(command, ClientCommand):
+            return False
+        if isinstance(standing(room, command, at + SURE_FOR), Refusal):
             return False
         return self.targets.wants(command.room, command, seq)
 

@@ -1,27 +1,28 @@
-"""Orders that wait for history: for their room, for what became of an earlier try, or for the message they are about.
+"""Orders that wait for history, and the questions that are put to it for them: each a task of its own.
 
-Rooms load side by side. An actor's orders in a room stay in their order: one that comes behind a waiting one waits too.
+Whoever starts a question has marked what it is about first. Its task begins behind those of all events that were
+decided before, so that it is written to the channel behind them, and nothing is decided that its answer could miss.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
 from typing import Any, assert_never
 
 import structlog
+from aiormq.abc import DeliveredMessage
 
-from schemas.commands import Command
-from schemas.errors import Code
-from schemas.ids import RoomId, UserId
-from services.room.barrier import BarrierQueries, NotAnswered
+from schemas.ids import UserId
+from schemas.queries import TargetAnswer
+from services.room.barrier import BarrierQueries, NotAnswered, NothingHeard
 from services.room.deliveries import Taken
 from services.room.effects import Outcome
-from services.room.hall import Hall, Want
+from services.room.hall import Hall
 from services.room.metrics import RoomMetrics
-from services.room.targets import target_of
+from services.room.orders import Order
+from services.room.waitlist import Load, Lookup, Question, Round, Turn, Waitlist
 
 log = structlog.get_logger()
 
@@ -42,99 +43,89 @@ class Inquiries:
         append: Callable[[Outcome], None],
     ) -> None:
         """`spawn` runs a task that the term owns; `decide` and `append` take what need not wait any longer."""
-        self._hall = hall
         self._barrier = barrier
         self._metrics = metrics
         self._spawn = spawn
         self._decide = decide
         self._append = append
-        self._loading: dict[RoomId, deque[Taken]] = {}
-        self._asking: dict[tuple[RoomId, UserId], deque[Taken]] = {}
-        self._questions: dict[tuple[RoomId, int], asyncio.Event] = {}
+        self._deliveries: dict[int, DeliveredMessage] = {}
+        self._waitlist = Waitlist(
+            hall,
+            seconds=barrier.answer_seconds,
+            wants=lambda order: hall.wants(order, datetime.now(UTC)),
+            ask=self._ask,
+            decide=self._decide_order,
+            append=self._append_outcome,
+        )
 
     def receive(self, taken: Taken) -> None:
-        """Decide an order, or keep it: until its room is there, until history has told what it wants to know, or behind
-        an order of its actor that waits."""
-        command = taken.order.command
-        asker = (command.room, command.actor)
-        if command.room in self._loading:
-            self._loading[command.room].append(taken)
-        elif self._hall.wants_room(taken.order):
-            self._loading[command.room] = deque([taken])
-            self._spawn(self._load(command.room))
-        elif asker in self._asking:
-            self._asking[asker].append(taken)
-        elif self._hall.wants(taken.order) is not None:
-            self._asking[asker] = deque([taken])
-            self._spawn(self._ask_for(asker))
-        else:
-            self._decide(taken)
+        """Decide an order, or keep it until history has told what it wants to know."""
+        self._deliveries[taken.order.tag] = taken.delivery
+        self._waitlist.receive(taken.order, _now())
 
-    async def _load(self, room: RoomId) -> None:
+    def _decide_order(self, order: Order) -> None:
+        self._decide(Taken(order, self._deliveries.pop(order.tag)))
+
+    def _append_outcome(self, outcome: Outcome) -> None:
+        if outcome.tag is not None:
+            del self._deliveries[outcome.tag]
+        self._append(outcome)
+
+    def _ask(self, question: Question) -> None:
+        match question:
+            case Load():
+                self._spawn(self._load(question))
+            case Lookup():
+                self._spawn(self._look_up(question))
+            case Round():
+                self._spawn(self._hold(question))
+            case Turn():
+                self._spawn(self._await(question))
+            case _:
+                assert_never(question)
+
+    async def _load(self, load: Load) -> None:
         try:
-            snapshot = await self._barrier.snapshot(room)
+            snapshot = await self._barrier.snapshot(load.room, until=load.until)
         except NotAnswered as error:
             self._metrics.loads.labels("not_answered").inc()
-            log.warning("room_not_loaded", room=room, waiting=len(self._loading[room]), error=str(error))
-            self._refuse_all(self._loading.pop(room))
-            return
-        self._metrics.loads.labels("loaded").inc()
-        self._append(self._hall.receive_snapshot(snapshot))
-        for taken in self._loading.pop(room):
-            self.receive(taken)
+            log.warning("room_not_loaded", room=load.room, error=str(error))
+            self._waitlist.fail_load(load, _now(), silent=isinstance(error, NothingHeard))
+        else:
+            self._metrics.loads.labels("loaded").inc()
+            self._waitlist.receive_snapshot(snapshot, _now())
 
-    async def _ask_for(self, asker: tuple[RoomId, UserId]) -> None:
-        """Decide an actor's orders one after the other, each when history has told what it wants to know."""
-        room, _ = asker
-        self._hall.pin(room)
-        while self._asking[asker]:
-            taken = self._asking[asker][0]
-            try:
-                await self._inform(taken)
-            except NotAnswered as error:
-                log.warning("history_did_not_say", verb=taken.order.command.type, room=room, error=str(error))
-                self._refuse_all([taken])
-            self._asking[asker].popleft()
-        del self._asking[asker]
-        self._hall.release(room)
-
-    async def _inform(self, taken: Taken) -> None:
-        """Ask what an order wants to know, one thing after the other, then decide it."""
-        while (want := self._hall.wants(taken.order)) is not None:
-            match want:
-                case Want.ANSWER:
-                    command = taken.order.command
-                    answer = await self._barrier.lookup(command.room, command.actor, command.command_id)
-                    if answer is not None:
-                        self._append(self._hall.receive_repeat(taken.order, answer))
-                        return
-                    taken = taken._replace(order=replace(taken.order, looked_up=True))
-                case Want.TARGET:
-                    await self._learn_target(taken.order.command)
-                case _:
-                    assert_never(want)
-        self._decide(taken)
-
-    async def _learn_target(self, command: Command) -> None:
-        """Ask about the message a command is about; one question about a message at a time."""
-        room, actor, seq = command.room, command.actor, target_of(command)
-        if seq is None:
-            raise AssertionError("only a command about a message wants one")
-        if (asked := self._questions.get((room, seq))) is not None:
-            await asked.wait()
-            return
-        asked = self._questions[room, seq] = asyncio.Event()
-        self._hall.targets.ask(room, seq)
+    async def _look_up(self, lookup: Lookup) -> None:
         try:
-            answer = await self._barrier.target(room, actor, seq)
-            self._hall.targets.receive_answer(room, seq, actor, answer)
-        finally:
-            self._hall.targets.give_up(room, seq)
-            del self._questions[room, seq]
-            asked.set()
+            answer = await self._barrier.lookup(lookup.room, lookup.actor, lookup.command_id, until=lookup.until)
+        except NotAnswered as error:
+            log.warning("history_did_not_say", room=lookup.room, error=str(error))
+            self._waitlist.fail_lookup(lookup)
+        else:
+            self._waitlist.receive_lookup(lookup, answer)
 
-    def _refuse_all(self, waiting: Iterable[Taken]) -> None:
-        """History does not answer. Only a first try was certainly not applied."""
-        for taken in waiting:
-            code = Code.NO_ANSWER if taken.order.again else Code.OVERLOADED
-            self._append(self._hall.refuse(taken.order, code))
+    async def _hold(self, asked: Round) -> None:
+        # An event on the message may have been decided in this very step of the loop, and the task that writes it to
+        # the channel may not have begun. The message is in question already, so no further one can come.
+        await asyncio.sleep(0)
+        answers: dict[UserId, TargetAnswer] = {}
+        async with asyncio.TaskGroup() as group:
+            for actor, until in asked.actors.items():
+                group.create_task(self._learn(asked, actor, until, answers))
+        self._waitlist.receive_round(asked, answers)
+
+    async def _learn(self, asked: Round, actor: UserId, until: float, answers: dict[UserId, TargetAnswer]) -> None:
+        try:
+            answers[actor] = await self._barrier.target(asked.room, actor, asked.seq, until=until)
+        except NotAnswered as error:
+            log.warning("history_did_not_say", room=asked.room, seq=asked.seq, error=str(error))
+            self._waitlist.fail_question(asked, actor)
+
+    async def _await(self, turn: Turn) -> None:
+        await asyncio.sleep(max(0.0, turn.until - _now()))
+        self._waitlist.end_turn(turn)
+
+
+def _now() -> float:
+    """The clock by which the barrier waits, in seconds."""
+    return asyncio.get_running_loop().time()

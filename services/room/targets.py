@@ -1,8 +1,9 @@
 """The messages that commands are about: what a writer knows of each, and which ones it still has to ask history for.
 
 Pure. A message is known whole when it was posted under this writer; one that history told of is known with the
-reactions of those who asked. While a message is in question nobody decides about it, so that an answer, which holds
-everything logged before its question, is never older than what is decided from it.
+reactions of those who asked. While a message is in question nobody decides about it, and questions about it begin
+behind all that was decided; so the answers of a round, which hold everything logged before their questions, hold all
+that was ever decided about it, and are never older than what is decided from them.
 """
 
 from __future__ import annotations

@@ -6,23 +6,30 @@ Its work can be stopped between any two of them, which is where stories of dying
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
-from schemas.commands import Command, Invite
-from schemas.errors import Code
+from schemas.commands import Invite
 from schemas.events import Receipt, decode_logged
 from schemas.ids import GateId, InviteId, RoomId, UserId
-from schemas.queries import Barrier, LookupQuery, QueryAnswer, SnapshotAnswer, SnapshotQuery, TargetQuery
+from schemas.queries import (
+    Barrier,
+    LookupAnswer,
+    LookupQuery,
+    QueryAnswer,
+    SnapshotAnswer,
+    SnapshotQuery,
+    TargetAnswer,
+    TargetQuery,
+)
 from services.room.effects import LogEntry, Outcome
 from services.room.gates import Gates
-from services.room.hall import Hall, Want
+from services.room.hall import Hall
 from services.room.line import AckWindow, Entry, Line
 from services.room.model import Room
 from services.room.orders import Misfit, Order, ReplyAddress, read_command
 from services.room.presence import PresenceRules
-from services.room.targets import target_of
+from services.room.waitlist import Load, Lookup, Question, Round, Turn, Waitlist
 from tests.traces.broker import Delivery
 from tests.traces.script import BadStep
 
@@ -37,17 +44,12 @@ ROSTER_SECONDS = 10.0
 STAGES = ("log", "confirm", "fan-out", "ack")
 
 
-class NotAnswered(Exception):
-    """History said nothing in time."""
+class Asked(NamedTuple):
+    """A query under way: until when, and who takes what comes of it, None for nothing."""
 
-
-class Turn(NamedTuple):
-    """Wait for somebody else's query about the same message."""
-
-    place: tuple[RoomId, int]
-
-
-Asking = Generator[Barrier | Turn, QueryAnswer | None, None]
+    query: Barrier
+    until: float
+    answered: Callable[[QueryAnswer | None], None]
 
 
 class Worker:
@@ -73,15 +75,21 @@ class Term:
         self._line: Line[Outcome] = Line()
         self._acks = AckWindow()
         self._unsent: deque[Callable[[], None]] = deque()
-        self._loading: dict[RoomId, deque[Order]] = {}
-        self._asking: dict[tuple[RoomId, UserId], deque[Order]] = {}
-        self._turns: dict[tuple[RoomId, int], list[Asking]] = {}
-        self._due: dict[str, tuple[float, Asking]] = {}
+        self._due: dict[str, Asked] = {}
+        self._turns: list[Turn] = []
+        self._waitlist = Waitlist(
+            self.hall,
+            seconds=ANSWER_SECONDS,
+            wants=lambda order: self.hall.wants(order, world.now),
+            ask=self._inquire,
+            decide=self._decide,
+            append=self._append,
+        )
 
     @property
     def is_idle(self) -> bool:
         """Nothing is in progress."""
-        return not (len(self._line) or self._loading or self._asking or self._unsent)
+        return not (len(self._line) or self._due or self._unsent)
 
     def held_rooms(self) -> Iterable[tuple[RoomId, Room | None]]:
         """The rooms in memory; for checks alone."""
@@ -100,7 +108,8 @@ class Term:
             raise BadStep(f"no command of a trace is malformed: {command.detail}")
         address = ReplyAddress(delivery.reply_to, delivery.correlation_id) if delivery.reply_to else None
         token = self._world.token() if isinstance(command, Invite) else None
-        self._route(Order(command, tag, address, again=command.retry or delivery.redelivered, token=token))
+        again = command.retry or delivery.redelivered
+        self._waitlist.receive(Order(command, tag, address, again=again, token=token), self._world.seconds)
 
     def meet_gate(self, gate: GateId) -> None:
         """A gate is heard of."""
@@ -118,11 +127,13 @@ class Term:
 
     def tick(self, now: float) -> None:
         """Time passed."""
-        for name, (until, asking) in list(self._due.items()):
-            if until <= now:
-                del self._due[name]
-                self._world.history.forget(name)
-                self._go_on(asking, None)
+        for name, asked in list(self._due.items()):
+            if asked.until <= now:
+                self._hear(name, None)
+        due = [turn for turn in self._turns if turn.until <= now]
+        self._turns = [turn for turn in self._turns if turn.until > now]
+        for turn in due:
+            self._waitlist.end_turn(turn)
         for gate in self.hall.rosters.overdue(now, now + ROSTER_SECONDS):
             self._world.ask_roster(self, gate)
         self.tell_presence()
@@ -157,109 +168,70 @@ class Term:
 
     # Deciding.
 
-    def _route(self, order: Order) -> None:
-        asker = (order.command.room, order.command.actor)
-        if order.command.room in self._loading:
-            self._loading[order.command.room].append(order)
-        elif self.hall.wants_room(order):
-            self._loading[order.command.room] = deque([order])
-            self._go_on(self._load(order.command.room))
-        elif asker in self._asking:
-            self._asking[asker].append(order)
-        elif self.hall.wants(order) is not None:
-            self._asking[asker] = deque([order])
-            self._go_on(self._ask_for(asker))
-        else:
-            self._decide(order)
-
-    def _load(self, room: RoomId) -> Asking:
-        answer = yield SnapshotQuery(room=room, worker=self.worker.name)
-        if not isinstance(answer, SnapshotAnswer):
-            self._world.say(f"{self.worker.name} cannot load {room}: history does not answer")
-            self._refuse_all(self._loading.pop(room))
-            return
-        snapshot = answer.snapshot
-        top = f"at {snapshot.state.seq}" if snapshot.state else "which does not exist"
-        self._world.say(f"{self.worker.name} loads {room}, {top}, fence {snapshot.fence}")
-        self._append(self.hall.receive_snapshot(snapshot))
-        for order in self._loading.pop(room):
-            self._route(order)
-
-    def _ask_for(self, asker: tuple[RoomId, UserId]) -> Asking:
-        room, _ = asker
-        self.hall.pin(room)
-        while self._asking[asker]:
-            order = self._asking[asker][0]
-            try:
-                yield from self._inform(order)
-            except NotAnswered:
-                self._world.say(f"{self.worker.name} hears nothing from history about {order.command.type}")
-                self._refuse_all([order])
-            self._asking[asker].popleft()
-        del self._asking[asker]
-        self.hall.release(room)
-
-    def _inform(self, order: Order) -> Asking:
-        while (want := self.hall.wants(order)) is not None:
-            if want is Want.TARGET:
-                yield from self._learn_target(order.command)
-                continue
-            command = order.command
-            answer = yield LookupQuery(room=command.room, actor=command.actor, command_id=command.command_id)
-            if answer is None or answer.type != "lookup":
-                raise NotAnswered
-            if answer.answer is not None:
-                self._append(self.hall.receive_repeat(order, answer.answer))
-                return
-            order = replace(order, looked_up=True)
-        self._decide(order)
-
-    def _learn_target(self, command: Command) -> Asking:
-        place = command.room, target_of(command) or 0
-        if place in self._turns:
-            yield Turn(place)
-            return
-        self._turns[place] = []
-        self.hall.targets.ask(*place)
-        try:
-            answer = yield TargetQuery(room=command.room, actor=command.actor, seq=place[1])
-            if answer is None or answer.type != "target":
-                raise NotAnswered
-            self.hall.targets.receive_answer(*place, command.actor, answer)
-        finally:
-            self.hall.targets.give_up(*place)
-            for waiting in self._turns.pop(place):
-                self._world.under_way.add(lambda waiting=waiting: self._go_on(waiting))
-
-    def _go_on(self, asking: Asking, answer: QueryAnswer | None = None) -> None:
-        """Let who asked go on with an answer, up to the next query."""
-        try:
-            wanted = asking.send(answer)
-        except StopIteration:
-            return
-        if isinstance(wanted, Turn):
-            self._turns[wanted.place].append(asking)
-            return
-        self._send("log", lambda: self._ask(wanted, asking))
-
-    def _ask(self, query: Barrier, asking: Asking) -> None:
-        if not self.open:
-            return
-        self._world.say(f"{self.worker.name} asks history {self._world.words.question(query)}")
-        name = self._world.history.ask(self.worker.name, query, lambda answer: self._hear(name, answer))
-        self._due[name] = self._world.seconds + ANSWER_SECONDS, asking
-
-    def _hear(self, name: str, answer: QueryAnswer) -> None:
-        self._world.history.forget(name)
-        _, asking = self._due.pop(name)
-        self._go_on(asking, answer)
-
     def _decide(self, order: Order) -> None:
         self._append(self.hall.receive_order(order, self._world.now, self._world.seconds))
 
-    def _refuse_all(self, orders: deque[Order] | list[Order]) -> None:
-        for order in orders:
-            self._append(self.hall.refuse(order, Code.NO_ANSWER if order.again else Code.OVERLOADED))
+    def _inquire(self, question: Question) -> None:
+        match question:
+            case Load(room, until):
+                query = SnapshotQuery(room=room, worker=self.worker.name)
+                self._put(Asked(query, until, lambda answer: self._receive_room(question, answer)))
+            case Lookup(room, actor, command_id, until):
+                lookup = LookupQuery(room=room, actor=actor, command_id=command_id)
+                self._put(Asked(lookup, until, lambda answer: self._receive_lookup(question, answer)))
+            case Round():
+                self._hold(question)
+            case Turn():
+                self._turns.append(question)
+
+    def _receive_room(self, load: Load, answer: QueryAnswer | None) -> None:
+        if not isinstance(answer, SnapshotAnswer):
+            self._world.say(f"{self.worker.name} cannot load {load.room}: history does not answer")
+            self._waitlist.fail_load(load, self._world.seconds, silent=answer is None)
+            return
+        snapshot = answer.snapshot
+        top = f"at {snapshot.state.seq}" if snapshot.state else "which does not exist"
+        self._world.say(f"{self.worker.name} loads {load.room}, {top}, fence {snapshot.fence}")
+        self._waitlist.receive_snapshot(snapshot, self._world.seconds)
+
+    def _receive_lookup(self, lookup: Lookup, answer: QueryAnswer | None) -> None:
+        if isinstance(answer, LookupAnswer):
+            self._waitlist.receive_lookup(lookup, answer.answer)
+        else:
+            self._world.say(f"{self.worker.name} hears nothing from history about {lookup.command_id}")
+            self._waitlist.fail_lookup(lookup)
+
+    def _hold(self, asked: Round) -> None:
+        answers: dict[UserId, TargetAnswer] = {}
+        awaited = set(asked.actors)
+
+        def receive(actor: UserId, answer: QueryAnswer | None) -> None:
+            awaited.remove(actor)
+            if isinstance(answer, TargetAnswer):
+                answers[actor] = answer
+            else:
+                self._world.say(f"{self.worker.name} hears nothing from history about message {asked.seq}")
+                self._waitlist.fail_question(asked, actor)
+            if not awaited:
+                self._waitlist.receive_round(asked, answers)
+
+        for actor, until in asked.actors.items():
+            query = TargetQuery(room=asked.room, actor=actor, seq=asked.seq)
+            self._put(Asked(query, until, lambda answer, actor=actor: receive(actor, answer)))
+
+    def _put(self, asked: Asked) -> None:
+        self._send("log", lambda: self._ask(asked))
+
+    def _ask(self, asked: Asked) -> None:
+        if not self.open:
+            return
+        self._world.say(f"{self.worker.name} asks history {self._world.words.question(asked.query)}")
+        name = self._world.history.ask(self.worker.name, asked.query, lambda answer: self._hear(name, answer))
+        self._due[name] = asked
+
+    def _hear(self, name: str, answer: QueryAnswer | None) -> None:
+        self._world.history.forget(name)
+        self._due.pop(name).answered(answer)
 
     # Settling.
 
@@ -302,12 +274,13 @@ class Term:
     def _settle(self) -> None:
         if self.stalled == "fan-out":
             return
-        for outcome in self._line.release():
+        for outcome in self._line.effects_to_send():
             for effect in outcome.effects:
                 self._world.carry(effect)
             self.hall.release(outcome.room)
             if outcome.tag is not None:
                 self._acks.settle(outcome.tag)
+            self._line.receive_sent()
         if self.stalled != "ack":
             for ack in self._acks.acks_to_send():
                 self._world.ack(self, ack)

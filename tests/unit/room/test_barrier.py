@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 from aiormq.abc import DeliveredMessage
@@ -15,7 +16,7 @@ from schemas.parts import cut
 from schemas.queries import BARRIER, LookupAnswer, SnapshotAnswer, TargetAnswer
 from schemas.roles import Role, Visibility
 from schemas.state import MemberState, MessageState, RoomState, Snapshot
-from services.room.barrier import BarrierQueries, NotAnswered
+from services.room.barrier import BarrierQueries, NotAnswered, NothingHeard
 from services.runtime.broker import NotConfirmed
 from tests.bed.waiting import eventually
 
@@ -168,3 +169,23 @@ async def test_a_query_that_the_log_does_not_take_is_not_confirmed_and_its_room_
     with pytest.raises(NotConfirmed):
         await bench.snapshot()
     assert bench.queries.unconfirmed_room == "general"
+
+
+async def test_what_little_is_left_of_a_wait_bounds_the_answer_and_puts_no_doubt_on_the_log():
+    bench, taken = Bench(), asyncio.Event()
+
+    async def basic_publish(*_, **__):
+        await taken.wait()
+
+    bench.channel.basic_publish = basic_publish
+    bench.channel.connection = SimpleNamespace(ready=lambda: SimpleNamespace(__await__=lambda: iter(())))
+    soon = asyncio.get_running_loop().time() + 0.05
+    with pytest.raises(NothingHeard):
+        await asyncio.wait_for(bench.queries.target("general", "alice", 2, until=soon), 5)
+
+
+async def test_without_time_nothing_is_asked():
+    bench = Bench()
+    with pytest.raises(NothingHeard):
+        await bench.queries.lookup("general", "alice", "c1", until=asyncio.get_running_loop().time())
+    assert bench.channel.asked == []

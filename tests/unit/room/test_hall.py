@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -44,6 +45,10 @@ def decided(hall, order, now=0.0):
 def order(verb="send", actor="mia", tag=1, reply=ADDRESS, **fields):
     fields = {"text": "hi", **fields} if verb == "send" else fields
     return Order(command(verb, actor, **fields), tag, reply)
+
+
+def wants(hall, order):
+    return hall.wants(order, NOW)
 
 
 def attach(hall, *people, gate="g1", now=0.0, **fields):
@@ -147,30 +152,40 @@ def test_i2_the_same_command_id_of_another_actor_is_another_command():
 
 def test_i2_only_a_flagged_retry_that_is_not_remembered_asks_history_for_its_answer():
     hall = hall_with(room())
-    assert hall.wants(order(retry=True)) is Want.ANSWER
-    assert hall.wants(replace(order(retry=True), looked_up=True)) is None
-    assert hall.wants(order()) is None
-    assert hall.wants(order("typing", retry=True)) is None
+    assert wants(hall, order(retry=True)) is Want.ANSWER
+    assert wants(hall, replace(order(retry=True), looked_up=True)) is None
+    assert wants(hall, order()) is None
+    assert wants(hall, order("typing", retry=True)) is None
     decided(hall, order())
-    assert hall.wants(order(retry=True)) is None
-    assert hall_with(None).wants(order("create", title="T", retry=True)) is None
+    assert wants(hall, order(retry=True)) is None
+    assert wants(hall_with(None), order("create", title="T", retry=True)) is None
 
 
 def test_only_who_may_speak_makes_the_room_ask_for_the_message_that_is_meant():
     hall = hall_with(room())
     about = {"seq": 1, "emoji": "+1"}
-    assert hall.wants(order("react", **about)) is Want.TARGET
-    assert hall.wants(order("react", "stranger", **about)) is None
-    assert hall.wants(order("react", seq=2, emoji="+1")) is None
-    assert hall.wants(order("react", seq=0, emoji="+1")) is None
+    assert wants(hall, order("react", **about)) is Want.TARGET
+    assert wants(hall, order("react", "stranger", **about)) is None
+    assert wants(hall, order("react", seq=2, emoji="+1")) is None
+    assert wants(hall, order("react", seq=0, emoji="+1")) is None
     decided(hall, order("close", "olga"))
-    assert hall.wants(order("react", **about, command_id="k2")) is None
+    assert wants(hall, order("react", **about, command_id="k2")) is None
+
+
+def test_who_will_be_refused_anyway_makes_the_room_ask_nothing():
+    hall = hall_with(room())
+    assert wants(hall, order("delete", seq=1)) is Want.TARGET
+    assert wants(hall, order("delete", "rita", seq=1)) is None
+    decided(hall, order("mute", "olga", user="mia", until=NOW + timedelta(minutes=1), command_id="k2"))
+    assert wants(hall, order("edit", seq=1, text="x", command_id="k3")) is None
+    assert wants(hall, order("delete", seq=1, command_id="k3")) is Want.TARGET
+    assert hall.wants(order("edit", seq=1, text="x", command_id="k3"), NOW + timedelta(seconds=59.5)) is Want.TARGET
 
 
 def test_a_message_that_was_posted_here_is_known_and_never_asked_for():
     hall = hall_with(room())
     decided(hall, order())
-    assert hall.wants(order("react", seq=2, emoji="+1", command_id="k2")) is None
+    assert wants(hall, order("react", seq=2, emoji="+1", command_id="k2")) is None
     outcome = decided(hall, order("react", seq=2, emoji="+1", command_id="k2"))
     assert decode_logged(outcome.log.body).entry.event == "reaction_added"
 
