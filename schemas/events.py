@@ -95,12 +95,14 @@ class MemberLeft(EventBase):
 
 
 class MemberBanned(EventBase):
-    """`user` is kept out, and is no member any longer."""
+    """`user` is kept out, and is no member any longer. In a room that has all the bans it may, `swept` are users whose
+    bans had ended and are forgotten with this."""
 
     event: Literal["member_banned"] = "member_banned"
     user: UserIdField
     text: Reason = ""
     until: Moment | None = None
+    swept: Annotated[tuple[UserIdField, ...], Field(max_length=limits.BANS_SWEPT)] = ()
 
 
 class MemberUnbanned(EventBase):

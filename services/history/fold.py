@@ -77,9 +77,7 @@ def _continued(event: Event, room: RoomRecord, before: Projection) -> Change:  #
         case MemberLeft():
             return _member_left(event, room, before)
         case MemberBanned():
-            ban = BanState(user=event.user, text=event.text, until=event.until)
-            gone = Standing(room=event.room, user=event.user, seq=event.seq, ban=ban)
-            return _with_standings(event, room, before, (gone,))
+            return _member_banned(event, room, before)
         case MemberUnbanned():
             return _with_standings(event, room, before, (_altered(event, event.user, before, ban=None),))
         case MemberChanged():
@@ -182,6 +180,13 @@ def _member_left(event: MemberLeft, room: RoomRecord, before: Projection) -> Cha
     if event.successor is None:
         return _with_standings(event, room, before, (gone,))
     return _with_standings(event, room, before, (gone, _with_member(event, event.successor, before, role=Role.OWNER)))
+
+
+def _member_banned(event: MemberBanned, room: RoomRecord, before: Projection) -> Change:
+    ban = BanState(user=event.user, text=event.text, until=event.until)
+    gone = Standing(room=event.room, user=event.user, seq=event.seq, ban=ban)
+    swept = (_altered(event, user, before, ban=None) for user in event.swept if user != event.user)
+    return _with_standings(event, room, before, (gone, *swept))
 
 
 def _member_changed(event: MemberChanged, before: Projection) -> Standing:

@@ -132,7 +132,9 @@ def touched_users(entry: Event | Receipt) -> frozenset[UserId]:
             return frozenset(member.user for member in entry.members)
         case MemberLeft(successor=successor) if successor is not None:
             return frozenset({entry.user, successor})
-        case MemberJoined() | MemberLeft() | MemberBanned() | MemberUnbanned() | MemberChanged() | Receipt():
+        case MemberBanned():
+            return frozenset({entry.user, *entry.swept})
+        case MemberJoined() | MemberLeft() | MemberUnbanned() | MemberChanged() | Receipt():
             return frozenset({entry.user})
         case _:
             return frozenset()

@@ -71,7 +71,7 @@ def kick(room: Room, role: Role, command: Kick, now: datetime) -> Decision:
 
 
 def ban(room: Room, role: Role, command: Ban, now: datetime) -> Decision:
-    """Who is kept out need not be a member; a ban that stands is replaced."""
+    """Who is kept out need not be a member; a ban that stands is replaced. Bans that have ended make place for it."""
     if not outranks(role, room.role_of(command.user)):
         return Refusal(Code.NOT_ALLOWED)
     if command.until is not None and command.until <= now:
@@ -79,9 +79,12 @@ def ban(room: Room, role: Role, command: Ban, now: datetime) -> Decision:
     known, wanted = room.bans.get(command.user), BanState(user=command.user, text=command.reason, until=command.until)
     if known == wanted and command.user not in room.members:
         return Unchanged()
-    if known is None and len(room.bans) >= limits.BANS:
+    wants_place = known is None and len(room.bans) >= limits.BANS
+    swept = _ended_bans(room, now) if wants_place else ()
+    if wants_place and not swept:
         return Refusal(Code.TOO_MANY)
-    return MemberBanned(user=command.user, text=command.reason, until=command.until, **head(room, command, now))
+    said = {"user": command.user, "text": command.reason, "until": command.until}
+    return MemberBanned(**said, swept=swept, **head(room, command, now))
 
 
 def unban(room: Room, command: Unban, now: datetime) -> Decision:
@@ -89,6 +92,11 @@ def unban(room: Room, command: Unban, now: datetime) -> Decision:
     if command.user not in room.bans:
         return Refusal(Code.NOT_BANNED)
     return MemberUnbanned(user=command.user, **head(room, command, now))
+
+
+def _ended_bans(room: Room, now: datetime) -> tuple[UserId, ...]:
+    """Some users whose bans keep nobody out any more."""
+    return tuple(sorted(user for user in room.bans if not room.is_banned(user, now))[: limits.BANS_SWEPT])
 
 
 def _may_know(room: Room, user: UserId, now: datetime) -> bool:

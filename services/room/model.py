@@ -237,8 +237,7 @@ def _changed(room: Room, event: Event) -> Room:  # noqa: C901 - one line for eac
         case MemberLeft():
             return _left(room, event)
         case MemberBanned():
-            ban = BanState(user=event.user, text=event.text, until=event.until)
-            return replace(room, members=_without(room.members, event.user), bans={**room.bans, event.user: ban})
+            return _banned(room, event)
         case MemberUnbanned():
             return replace(room, bans=_without(room.bans, event.user))
         case MemberChanged():
@@ -273,6 +272,12 @@ def _left(room: Room, event: MemberLeft) -> Room:
     if event.successor is not None:
         members[event.successor] = members[event.successor].model_copy(update={"role": Role.OWNER})
     return replace(room, members=members)
+
+
+def _banned(room: Room, event: MemberBanned) -> Room:
+    ban = BanState(user=event.user, text=event.text, until=event.until)
+    standing = {user: each for user, each in room.bans.items() if user not in event.swept}
+    return replace(room, members=_without(room.members, event.user), bans={**standing, event.user: ban})
 
 
 def _changed_member(room: Room, event: MemberChanged) -> MemberState:

@@ -133,6 +133,7 @@ def whole_story(chronicle):
     chronicle.event("member_banned", user="dave", text="spam", until=at)
     chronicle.event("member_banned", user="mallory", text="unseen")
     chronicle.event("member_unbanned", user="dave")
+    chronicle.event("member_banned", user="trudy", swept=["mallory"])
     chronicle.joined("dave")
     chronicle.receipt("dave", read=20, delivered=20)
     chronicle.left("dave", reason="kicked", text="bye")

@@ -16,6 +16,7 @@ INVITES = ("invite-0001", "invite-0002", "invite-0003")
 ROLES = ("owner", "admin", "moderator", "member", "reader")
 
 users = st.sampled_from(USERS)
+few = st.lists(users, max_size=3, unique=True)
 moments = st.none() | st.integers(0, 50).map(lambda hours: BEGAN + timedelta(hours=hours))
 
 
@@ -43,7 +44,7 @@ FREE_FACTS = {
             "swept": st.lists(st.sampled_from(INVITES), max_size=3, unique=True),
         },
         "invite_revoked": {"invite": st.sampled_from(INVITES)},
-        "member_banned": {"user": users, "text": st.sampled_from(("", "spam")), "until": moments},
+        "member_banned": {"user": users, "text": st.sampled_from(("", "spam")), "until": moments, "swept": few},
         "member_unbanned": {"user": users},
         "message_posted": {"message_id": st.just("msg_1"), "text": st.sampled_from(("hi", "long " * 50))},
         "message_edited": {"target": st.integers(1, 5), "text": st.just("edited")},

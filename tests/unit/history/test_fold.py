@@ -100,6 +100,16 @@ def test_a_ban_of_somebody_who_is_no_member_changes_no_count():
     assert after(event("member_banned", user="mallory")).room.members == 2
 
 
+def test_bans_that_are_swept_are_gone_with_the_one_that_is_made():
+    projection = after(
+        event("member_banned", user="mallory", until=LATER),
+        event("member_banned", user="trudy"),
+        event("member_banned", user="bob", swept=("mallory", "bob")),
+    )
+    assert [ban.user for ban in state_of(projection).bans] == ["bob", "trudy"]
+    assert projection.room.members == 1
+
+
 def test_an_unban_leaves_nothing_but_a_tombstone():
     projection = after(event("member_banned", user="bob"), event("member_unbanned", user="bob"))
     assert (projection.standings["bob"].ban, member(projection, "bob")) == (None, None)
@@ -283,6 +293,7 @@ def test_every_event_names_whom_it_touches():
     assert touched_invites(Chronicle().event("invite_created", **made).entry) == {"invite-0001", "invite-0002"}
     assert touched_invites(Chronicle().joined("a", invite="invite-0001").entry) == {"invite-0001"}
     assert touched_users(Chronicle().left("a", successor="b").entry) == {"a", "b"}
+    assert touched_users(Chronicle().event("member_banned", user="a", swept=("b", "c")).entry) == {"a", "b", "c"}
 
 
 def test_what_is_about_a_message_names_it_and_reactions_whose_they_are():

@@ -198,6 +198,21 @@ class TestBan:
         freed = evolve(full, decided(full, command("unban", "mona", user="u0")))
         assert isinstance(decided(freed, command("ban", "mona", user="mia")), MemberBanned)
 
+    def test_bans_that_have_ended_make_place_in_a_full_room(self):
+        ended = {f"u{n:05}": BanState(user=f"u{n:05}", until=NOW) for n in range(limits.BANS_SWEPT + 1)}
+        others = {f"v{n}": BanState(user=f"v{n}", until=LATER) for n in range(limits.BANS - len(ended))}
+        full = replace(room(), bans={**ended, **others})
+        wish = command("ban", "mona", user="mia")
+        decision = decided(full, wish)
+        assert decision.swept == tuple(sorted(ended)[: limits.BANS_SWEPT])
+        after = evolve(full, decision)
+        assert set(full.bans) - set(after.bans) == set(decision.swept)
+        assert after.is_banned("mia", NOW)
+        assert refused(full, wish, now=NOW - timedelta(seconds=1)) is Code.TOO_MANY
+
+    def test_bans_that_have_ended_stay_where_there_is_place(self):
+        assert decided(banned_room(until=NOW), command("ban", "mona", user="mia")).swept == ()
+
 
 class TestUnban:
     @pytest.mark.parametrize("until", [None, LATER, NOW], ids=["for good", "in force", "over"])

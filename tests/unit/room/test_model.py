@@ -22,7 +22,11 @@ STORIES: dict[str, list[Event]] = {
         event("member_joined", 4, user="eve", role="reader"),
     ],
     "member_left": [created(), event("member_left", 2, user="olga", reason="left", successor="mia")],
-    "member_banned": [created(), event("member_banned", 2, user="mia", text="spam", until=NOW)],
+    "member_banned": [
+        created(),
+        event("member_banned", 2, user="bob"),
+        event("member_banned", 3, user="mia", text="spam", until=NOW, swept=["bob"]),
+    ],
     "member_unbanned": [
         created(),
         event("member_banned", 2, user="mia"),
@@ -85,6 +89,7 @@ def test_joining_counts_the_use_of_an_invite_and_remembers_when():
 def test_a_ban_ends_the_membership_and_lifting_it_does_not_bring_it_back():
     banned, free = room_after(*STORIES["member_banned"]), room_after(*STORIES["member_unbanned"])
     assert "mia" not in banned.members
+    assert set(banned.bans) == {"mia"}
     assert banned.is_banned("mia", START)
     assert not banned.is_banned("mia", NOW)
     assert "mia" not in free.members
