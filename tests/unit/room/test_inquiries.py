@@ -40,7 +40,8 @@ class Clock(asyncio.SelectorEventLoop):
 
 
 class History:
-    """The barrier: keeps what is asked, and lets each question wait for `trip` seconds; without a `trip`, for ever."""
+    """The barrier: keeps what is asked, and answers after `trip` seconds, or at an event; without a `trip` never. Where
+    that is less than nothing, it says no."""
 
     answer_seconds = SECONDS
 
@@ -64,6 +65,9 @@ class History:
         return Snapshot(room=name, fence=1, state=room(room=name).to_state())
 
     async def _travel(self, until, trip):
+        if isinstance(trip, asyncio.Event):
+            await trip.wait()
+            return
         left = until - asyncio.get_running_loop().time()
         if trip is None or trip >= left:
             await asyncio.sleep(max(left, 0))
@@ -192,11 +196,12 @@ class TestRounds:
             bench = Bench()
             bench.react("u0", seq=2)
             await bench.finish()
-            bench.history.trips[3] = 0.01
+            answered = bench.history.trips[3] = asyncio.Event()
             bench.react("u1", seq=3)
             bench.react("u1", seq=2)
-            del bench.written[:]
-            asyncio.get_running_loop().call_later(0.01, bench.react, "u0", 2, "again")
+            await asyncio.sleep(0.01)
+            asyncio.get_running_loop().call_soon(bench.react, "u0", 2, "again")
+            answered.set()
             await bench.finish()
             assert bench.written.index("event 4") < bench.written.index("question 2 of u1")
 
