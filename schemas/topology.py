@@ -13,7 +13,9 @@ ExchangeKind = Literal["topic", "direct", "fanout"]
 DELIVERY_LIMIT: Final = 20
 """How often a delivery may come back before the broker dead-letters it; also RabbitMQ 4's own default."""
 
-
+INBOX_DELIVERY_LIMIT: Final = 100
+"""What waits for a full shard comes back every 20 minutes, and cannot be replayed once it is parked: more than a day.
+Without any limit what no gate can read would come back for ever, for it ends the connection of each that takes it."""
 NO_DELIVERY_LIMIT: Final = 1_000_000_000
 """What was accepted stays in the log however often its writers die; they park poison themselves."""
 COMMANDS_WAITING: Final = 20_000
@@ -75,7 +77,11 @@ def queues(shards: int) -> tuple[Queue, ...]:
     return (
         *(_room_queue(shard, shards) for shard in range(routes.check_shards(shards))),
         *(_history_queue(shard, shards) for shard in range(shards)),
-        Queue(routes.INBOX_QUEUE, _worked_one_by_one(COMMANDS_WAITING), (Binding(routes.INBOX, "room.#"),)),
+        Queue(
+            routes.INBOX_QUEUE,
+            _worked_one_by_one(COMMANDS_WAITING, INBOX_DELIVERY_LIMIT),
+            (Binding(routes.INBOX, "room.#"),),
+        ),
         Queue(routes.QUERIES_QUEUE, _short_lived(), (Binding(routes.QUERIES, routes.HISTORY_KEY),)),
         Queue(routes.PARKED_QUEUE, _set_aside(), (Binding(routes.PARKED, "#"),)),
     )

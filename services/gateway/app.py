@@ -60,13 +60,13 @@ class Service:
         self.closing = asyncio.Event()
         self.fanout = Fanout(self.gate, self.health, self.closing)
         self.publisher = Publisher(self.gate, self.health, self.closing)
+        self.inbox = Inbox(settings, self.publisher, self.gate.metrics, self.closing)
         self.control = ControlPlane(
             settings.amqp_url,
             self.gate.gate_id,
             self.receive_control,
             timeout_seconds=settings.broker_timeout_seconds,
         )
-        Inbox(settings, self.publisher, self.gate.metrics).subscribe(self.control.broker)
         self.server = HttpServer(self._http_config())
         self.health.expect(CONTROL_PART)
 
@@ -77,6 +77,7 @@ class Service:
             group.create_task(self.gate.run(self.closing))
             group.create_task(self._keep("publish", self.publisher.serve))
             group.create_task(self._keep("fanout", self.fanout.serve))
+            group.create_task(self._keep("inbox", self.inbox.serve))
             group.create_task(self._say_alive())
             group.create_task(self.server.serve())
             if self.settings.demo:

@@ -54,7 +54,7 @@ from schemas.queries import (
 )
 from services.gateway.creation import room_to_create
 from services.gateway.limits import Bucket
-from services.gateway.refusals import judge, overloaded
+from services.gateway.refusals import judge, overloaded, rate_limited
 from services.gateway.session import Session
 from services.gateway.tokens import Identity, TokenRefused
 from services.gateway.wire import text_frame
@@ -251,7 +251,7 @@ class Connection:
     def _take_known(self, kind: str, fields: dict[str, Any], frame_id: FrameNumber | None) -> str:  # Any: JSON
         wait = self._bucket.take(self._gate.clock())
         if wait > 0:
-            refusal = Refused.of(Code.RATE_LIMITED, id=frame_id, retry_after_seconds=round(wait, 3))
+            refusal = rate_limited(fields, frame_id, wait)
             self.send(refusal)
             return refusal.code.value
         if self.identity is None and kind != "hello":

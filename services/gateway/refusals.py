@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
-from pydantic import ValidationError
+from collections.abc import Mapping
+from typing import Final
 
-from schemas.answers import Refused
+from pydantic import TypeAdapter, ValidationError
+
+from schemas.answers import FrameNumber, Refused
 from schemas.commands import Command
 from schemas.errors import Code
 from schemas.frames import COMMAND_VERBS
+from schemas.ids import CommandId, CommandIdField
+
+COMMAND_ID: Final[TypeAdapter[CommandId]] = TypeAdapter(CommandIdField)
 
 
-def overloaded(command: Command, message: str | None = None, *, again: bool = False) -> Refused:
-    """Refuse a command that was not sent. Only a first try was certainly not applied: where it was sent before, which
-    it says itself or `again` says, the earlier one may have been."""
-    if command.retry or again:
+def overloaded(command: Command, message: str | None = None) -> Refused:
+    """Refuse a command that was not sent. Only a first try was certainly not applied: of one that says that it was sent
+    before, the earlier one may have been."""
+    if command.retry:
         return Refused.of(Code.NO_ANSWER, command_id=command.command_id)
     return Refused.of(Code.OVERLOADED, message, command_id=command.command_id)
+
+
+def rate_limited(frame: Mapping[str, object], frame_id: FrameNumber | None, wait_seconds: float) -> Refused:
+    """Refuse a frame unread because too many came, whatever else may be wrong with it. As above: of one that says that
+    it was sent before, nobody here knows."""
+    code = Code.NO_ANSWER if frame.get("retry") is True else Code.RATE_LIMITED
+    return Refused.of(code, id=frame_id, command_id=command_id_in(frame), retry_after_seconds=round(wait_seconds, 3))
+
+
+def command_id_in(fields: Mapping[str, object]) -> CommandId | None:
+    """The id that a command names itself by, where it can be one."""
+    try:
+        return COMMAND_ID.validate_python(fields.get("command_id"))
+    except ValidationError:
+        return None
 
 
 def judge(error: ValidationError) -> tuple[Code, str]:

@@ -1,23 +1,22 @@
 """The AMQP door: commands of outside producers on `chat.inbox`. The broker has verified `user_id`; it is the actor.
 
 A delivery is forwarded with the producer's own `reply_to` and `correlation_id`, so that the room answers it directly.
-Order is kept by taking one delivery at a time: with more, FastStream enters its handlers in any order.
+Order is kept by taking one delivery at a time. The connection is the door's own, and the channel a raw one: what a
+producer sends that our driver cannot read ends no other link of the gate (docs/decisions/0004).
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import NamedTuple
+import time
+from typing import Final, NamedTuple
 
 import structlog
-from aio_pika.abc import AbstractIncomingMessage
+from aio_pika.abc import AbstractConnection
 from aiormq.abc import DeliveredMessage
+from aiormq.channel import Channel
 from aiormq.exceptions import DeliveryError, PublishError
-from faststream import AckPolicy
-from faststream.rabbit import Channel, RabbitBroker, RabbitQueue
-from faststream.rabbit.annotations import RabbitMessage
 from pamqp import commands
-from pamqp.header import ContentHeader
 from pydantic import ValidationError
 from pydantic_core import from_json
 
@@ -25,21 +24,39 @@ from schemas import routes
 from schemas.answers import Refused
 from schemas.commands import COMMAND, COMMANDS, GATE_VERBS, OPERATOR_VERBS, Command
 from schemas.errors import Code, ParkReason
-from schemas.ids import checked_user_id
+from schemas.ids import CommandId, checked_user_id
 from services.gateway.links import Publisher
 from services.gateway.metrics import Metrics
-from services.gateway.refusals import judge, overloaded
+from services.gateway.refusals import command_id_in, judge, overloaded
 from services.gateway.settings import GatewaySettings
-from services.runtime.broker import BROKER_ERRORS, PERSISTENT, NotConfirmed, publish_patiently
-from services.runtime.control import raw_body
+from services.runtime.broker import (
+    BROKER_ERRORS,
+    PERSISTENT,
+    NotConfirmed,
+    Patience,
+    declare_topology,
+    given_up_is_an_error,
+    is_cancelled,
+    open_channel,
+    properties_of,
+    publish_patiently,
+    wait_or,
+)
 from services.runtime.settle import park
 
 log = structlog.get_logger()
 
-TRIES = 3
-"""A delivery is kept while the publishing link is away: giving it back at once would use up its delivery limit."""
-FULL_SECONDS = 3.0
+TRIES: Final = 3
+"""A delivery is kept while the publishing link is away: each giving back brings it nearer to its delivery limit."""
+FULL_SECONDS: Final = 3.0
 """The pause before a full queue is tried again for a producer who wants no answer."""
+HELD_SECONDS: Final = 20 * 60.0
+"""How long a delivery is kept while its room's queue is full. The broker closes the channel of who keeps one for 30
+minutes (its own default)."""
+GOES_BACK: Final = (*BROKER_ERRORS, NotConfirmed)
+"""What ends the taking of a delivery for no fault of its own."""
+LOOK_SECONDS: Final = 0.2
+"""How soon it is noticed that the channel is gone."""
 
 
 class Unfit(NamedTuple):
@@ -48,7 +65,7 @@ class Unfit(NamedTuple):
     code: Code
     message: str
     park: ParkReason | None = None
-    command_id: str | None = None
+    command_id: CommandId | None = None
 
 
 def read_delivery(user_id: str | None, key: str, body: bytes, reply_to: str | None = None) -> Command | Unfit:
@@ -65,14 +82,13 @@ def read_delivery(user_id: str | None, key: str, body: bytes, reply_to: str | No
         return Unfit(Code.BAD_FRAME, f"the body is not JSON: {error}", ParkReason.MALFORMED)
     if not isinstance(fields, dict):
         return Unfit(Code.BAD_FRAME, "the body is not a JSON object", ParkReason.MALFORMED)
-    named = fields.get("command_id")
     unfit = _judge(key, fields, actor)
     if unfit is None:
         try:
             return COMMAND.validate_python(fields | {"actor": actor})
         except ValidationError as error:
             unfit = Unfit(*judge(error), ParkReason.MALFORMED)
-    return unfit._replace(command_id=named if isinstance(named, str) else None)
+    return unfit._replace(command_id=command_id_in(fields))
 
 
 def _judge(key: str, fields: dict[str, object], actor: str) -> Unfit | None:
@@ -92,96 +108,148 @@ def _judge(key: str, fields: dict[str, object], actor: str) -> Unfit | None:
 
 
 class Inbox:
-    """Takes deliveries of `gateway.inbox`; several gates stand in line and one is served."""
+    """Takes deliveries of `gateway.inbox`; several gates stand in line and one is served.
 
-    def __init__(self, settings: GatewaySettings, publisher: Publisher, metrics: Metrics) -> None:
+    An ack means forwarded, answered or parked. What is not settled goes back with the channel.
+    """
+
+    def __init__(
+        self, settings: GatewaySettings, publisher: Publisher, metrics: Metrics, stopping: asyncio.Event
+    ) -> None:
         self._settings = settings
         self._publisher = publisher
         self._metrics = metrics
+        self._stopping = stopping
 
-    def subscribe(self, broker: RabbitBroker) -> None:
-        """Consume once `broker` starts. Acked by hand: an ack means forwarded, answered or parked."""
+    async def serve(self, connection: AbstractConnection) -> None:
+        """Take what comes on this connection, until its channel closes or a delivery could not be settled."""
+        channel = await open_channel(connection, confirms=False, prefetch=1)
+        await declare_topology(channel, self._settings.shards)
+        arrived: asyncio.Queue[DeliveredMessage] = asyncio.Queue()  # bounded by the prefetch
+        await channel.basic_consume(routes.INBOX_QUEUE, arrived.put)
+        async with asyncio.TaskGroup() as group:
+            taking = group.create_task(self._take_all(channel, arrived))
+            while not channel.is_closed and not taking.done():
+                if await wait_or(self._stopping, LOOK_SECONDS):
+                    break
+            taking.cancel()
 
-        @broker.subscriber(
-            RabbitQueue(routes.INBOX_QUEUE, declare=False),
-            channel=Channel(prefetch_count=1),
-            ack_policy=AckPolicy.MANUAL,
-            decoder=raw_body,
-            no_reply=True,
-        )
-        async def take_command(message: RabbitMessage) -> None:
-            await self._take(message.raw_message)
-
-    async def _take(self, message: AbstractIncomingMessage) -> None:
-        try:
-            await self._take_in_turn(message)
-        except Exception:
-            log.exception("inbox_broke", routing_key=message.routing_key)
-            self._metrics.inbox.labels("broke").inc()
-            await message.reject(requeue=False)  # the broker dead-letters it; the next one gets its turn
-
-    async def _take_in_turn(self, message: AbstractIncomingMessage) -> None:
-        for number in range(TRIES):
+    async def _take_all(self, channel: Channel, arrived: asyncio.Queue[DeliveredMessage]) -> None:
+        while not is_cancelled():
+            delivery = await arrived.get()
             try:
-                await self._settle(message, again=number > 0 or bool(message.redelivered))
-            except (*BROKER_ERRORS, NotConfirmed) as error:
-                log.warning("inbox_delivery_not_settled", error=repr(error))
-                await asyncio.sleep(FULL_SECONDS if _is_full(error) else 0)
+                await self._take(channel, delivery)
+            except GOES_BACK as error:
+                log.warning("inbox_delivery_goes_back", routing_key=delivery.routing_key, error=repr(error))
+                self._metrics.inbox.labels("given_back").inc()
+                return
+
+    async def _take(self, channel: Channel, delivery: DeliveredMessage) -> None:
+        """Settle one delivery, or have the broker park what breaks this door: the next one gets its turn.
+
+        Raises:
+            one of GOES_BACK: it is not settled, for no fault of its own.
+        """
+        found = None
+        asked = properties_of(delivery)
+        try:
+            found = read_delivery(asked.user_id, delivery.routing_key or "", delivery.body, asked.reply_to)
+            if isinstance(found, Unfit):
+                await self._refuse(channel, delivery, found)
             else:
-                await message.ack()
+                await self._pass_on(channel, delivery, found)
+        except Exception as error:
+            if found is not None and isinstance(error, GOES_BACK):
+                raise
+            log.exception("inbox_broke", routing_key=delivery.routing_key)
+            self._metrics.inbox.labels("broke").inc()
+            await channel.basic_reject(_tag(delivery), requeue=False, wait=False)
+
+    async def _pass_on(self, channel: Channel, delivery: DeliveredMessage, command: Command) -> None:
+        """Forward a command, or say that this cannot be. Who wants no answer is not told: theirs is kept, and all
+        behind it, until the room's queue takes it."""
+        give_back_at = time.monotonic() + HELD_SECONDS
+        failures, again = 0, command.retry or bool(delivery.redelivered)
+        while time.monotonic() < give_back_at:
+            try:
+                outcome = await self._forward(delivery, command.model_copy(update={"retry": again}))
+            except GOES_BACK as error:
+                log.warning("inbox_delivery_not_settled", error=repr(error))
+                if _is_full(error) or isinstance(error, TimeoutError):
+                    await asyncio.sleep(FULL_SECONDS)  # it was not sent
+                    continue
+                failures, again = failures + 1, True
+                if failures == TRIES:
+                    raise
+            else:
+                self._metrics.inbox.labels(outcome).inc()
+                await channel.basic_ack(_tag(delivery), wait=False)
                 return
         self._metrics.inbox.labels("given_back").inc()
-        await message.nack(requeue=True)
+        await channel.basic_nack(_tag(delivery), requeue=True, wait=False)
 
-    async def _settle(self, message: AbstractIncomingMessage, *, again: bool) -> None:
-        found = read_delivery(message.user_id, message.routing_key or "", message.body, message.reply_to)
-        if isinstance(found, Unfit):
-            await self._refuse(message, found)
-            self._metrics.inbox.labels(found.code.value).inc()
-        elif await self._forwarded(message, found):
-            self._metrics.inbox.labels("forwarded").inc()
-        else:
-            await self._answer(message, overloaded(found, again=again))
-            self._metrics.inbox.labels(Code.OVERLOADED.value).inc()
+    async def _forward(self, delivery: DeliveredMessage, command: Command) -> str:
+        """Send it to its room's queue, or tell the producer that this is full; the outcome, for the metrics.
 
-    async def _forwarded(self, message: AbstractIncomingMessage, command: Command) -> bool:
-        """Whether the room's queue took it; False only for a producer that can be told so."""
+        Raises:
+            NotConfirmed: it may have been sent; not so where the queue is full and nobody wants to be told.
+            TimeoutError: the link stayed away, and it was not sent.
+        """
+        asked = properties_of(delivery)
         properties = commands.Basic.Properties(
             content_type="application/json",
             delivery_mode=PERSISTENT,
-            reply_to=message.reply_to,
-            correlation_id=message.correlation_id,
+            reply_to=asked.reply_to,
+            correlation_id=asked.correlation_id,
         )
+        key, body = routes.command_key(command.room, command.type), command.to_json()
+        channel = await self._publisher.confirming_channel(self._timeout)
         try:
-            await publish_patiently(
-                await self._publisher.confirming_channel(self._timeout),
-                routes.COMMANDS,
-                routes.command_key(command.room, command.type),
-                command.to_json(),
-                properties,
-                timeout_seconds=self._timeout,
-            )
+            await publish_patiently(channel, routes.COMMANDS, key, body, properties, timeout_seconds=self._timeout)
         except NotConfirmed as error:
-            if message.reply_to and _is_full(error):
-                return False
-            raise
+            if not asked.reply_to or not _is_full(error):
+                raise
+            refused = overloaded(command)
+            await self._answer(delivery, refused)
+            return refused.code.value
+        return "forwarded"
+
+    async def _refuse(self, channel: Channel, delivery: DeliveredMessage, unfit: Unfit) -> None:
+        parked = unfit.park is None or await self._is_parked(delivery, unfit.park, unfit.message)
+        await self._answer(delivery, Refused.of(unfit.code, unfit.message, command_id=unfit.command_id))
+        self._metrics.inbox.labels(unfit.code.value).inc()
+        if parked:
+            await channel.basic_ack(_tag(delivery), wait=False)
+        else:
+            # The broker parks it then, without our reason.
+            await channel.basic_reject(_tag(delivery), requeue=False, wait=False)
+
+    async def _is_parked(self, delivery: DeliveredMessage, reason: ParkReason, detail: str) -> bool:
+        channel = await self._publisher.confirming_channel(self._timeout)
+        try:
+            await park(channel, delivery, reason, detail, timeout_seconds=self._timeout, patient=True)
+        except NotConfirmed as error:
+            log.warning("inbox_not_parked", routing_key=delivery.routing_key, error=str(error))
+            return False
         return True
 
-    async def _refuse(self, message: AbstractIncomingMessage, unfit: Unfit) -> None:
-        if unfit.park is not None:
-            channel = await self._publisher.confirming_channel(self._timeout)
-            await park(channel, _delivery(message), unfit.park, unfit.message, timeout_seconds=self._timeout)
-        await self._answer(message, Refused.of(unfit.code, unfit.message, command_id=_printable(unfit.command_id)))
+    async def _answer(self, delivery: DeliveredMessage, refused: Refused) -> None:
+        """Tell the producer, who may be gone, or have no room for it: then nobody is told.
 
-    async def _answer(self, message: AbstractIncomingMessage, refused: Refused) -> None:
-        if not message.reply_to or routes.is_own_queue(message.reply_to):
+        Raises:
+            AMQPError, TimeoutError: the link went away.
+        """
+        asked = properties_of(delivery)
+        if not asked.reply_to or routes.is_own_queue(asked.reply_to):
             return
         channel = await self._publisher.confirming_channel(self._timeout)
-        properties = commands.Basic.Properties(content_type="application/json", correlation_id=message.correlation_id)
-        # Not mandatory: a producer that is gone needs no answer.
-        await channel.basic_publish(
-            refused.to_json(), routing_key=message.reply_to, properties=properties, timeout=self._timeout
-        )
+        properties = commands.Basic.Properties(content_type="application/json", correlation_id=asked.correlation_id)
+        try:
+            async with given_up_is_an_error(), Patience(channel, self._timeout):
+                # Not mandatory: a producer that is gone needs no answer.
+                await channel.basic_publish(refused.to_json(), routing_key=asked.reply_to, properties=properties)
+        except DeliveryError as error:
+            log.info("inbox_answer_not_taken", reply_to=asked.reply_to, error=repr(error))
 
     @property
     def _timeout(self) -> float:
@@ -194,15 +262,7 @@ def _is_full(error: Exception) -> bool:
     return isinstance(cause, DeliveryError) and not isinstance(cause, PublishError)
 
 
-def _printable(command_id: str | None) -> str | None:
-    return command_id if command_id and len(command_id) <= 64 and command_id.isprintable() else None  # noqa: PLR2004
-
-
-def _delivery(message: AbstractIncomingMessage) -> DeliveredMessage:
-    """The same delivery in the driver's own shape, which parking wants."""
-    return DeliveredMessage(
-        delivery=commands.Basic.Deliver(exchange=message.exchange or "", routing_key=message.routing_key or ""),
-        header=ContentHeader(properties=message.properties),
-        body=message.body,
-        channel=message.channel,
-    )
+def _tag(delivery: DeliveredMessage) -> int:
+    if delivery.delivery_tag is None:
+        raise AssertionError("a delivery of a consumer has a tag")
+    return delivery.delivery_tag

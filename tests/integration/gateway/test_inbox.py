@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from urllib.parse import urlsplit
 
 import pytest
-from pamqp import commands
+from pamqp import commands, encode
 
 from schemas import routes
 from services.runtime.broker import connect, open_channel, properties_of
@@ -37,13 +38,8 @@ class Producer:
     async def _hear(self, delivery):
         self.answers.put_nowait((properties_of(delivery).correlation_id, json.loads(delivery.body)))
 
-    async def tell(self, body, *, key="room.r.send", correlation_id="k", **properties):
-        wanted = {
-            "user_id": self.name,
-            "reply_to": "amq.rabbitmq.reply-to",
-            "correlation_id": correlation_id,
-            **properties,
-        }
+    async def tell(self, body, *, key="room.r.send", correlation_id="k", **named):
+        wanted = {"user_id": self.name, "reply_to": "amq.rabbitmq.reply-to", "correlation_id": correlation_id, **named}
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         await self.channel.basic_publish(
             raw, exchange=routes.INBOX, routing_key=key, properties=commands.Basic.Properties(**wanted)
@@ -177,3 +173,23 @@ async def test_a_producer_that_is_gone_holds_nothing_up(bench, producer):
 async def test_nothing_is_lost_while_the_gate_has_no_publishing_link(bench, producer):
     await bench.cut("publish")
     assert (await producer.ask(SEND))[1]["seq"] == 1
+
+
+@pytest.fixture
+def unreadable(monkeypatch):
+    """Properties that the broker passes on and no client in Python reads: a text that is no UTF-8."""
+    shortstr = encode.METHODS["shortstr"]
+    monkeypatch.setitem(
+        encode.METHODS, "shortstr", lambda text: b"\x01\xff" if text == "unreadable" else shortstr(text)
+    )
+    return "unreadable"
+
+
+async def test_what_no_gate_can_read_is_parked_by_the_broker_and_costs_no_other_link(bench, producer, unreadable):
+    told = bench.service.health.checks(time.monotonic())
+    await producer.tell(SEND | {"command_id": "never"}, reply_to=None, correlation_id=unreadable)
+    await producer.tell(SEND, reply_to=None)
+    await eventually(lambda: bench.room.commands, 120, "the next one gets its turn")
+    assert [command.command_id for command in bench.room.commands] == ["c1"]
+    assert bench.service.health.checks(time.monotonic()) == told == dict.fromkeys(told, "ok")
+    assert (await producer.ask(SEND | {"command_id": "c2"}))[1]["type"] == "accepted"

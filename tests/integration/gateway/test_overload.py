@@ -14,6 +14,7 @@ from schemas import routes
 from schemas.commands import Attach, Send
 from schemas.fanout import FanoutHeaders, FanoutKind
 from schemas.ids import Epoch
+from services.gateway.doors import amqp
 from services.runtime.broker import connect, open_channel
 from tests.bed.waiting import eventually
 from tests.integration.gateway.conftest import SHARDS
@@ -126,6 +127,23 @@ async def test_what_a_producer_sends_without_wanting_an_answer_waits_until_it_is
     await producer.tell(SEND | {"command_id": "patient"}, reply_to=None)
     await crowded.room.start(amqp_url, SHARDS)
     await eventually(lambda: "patient" in [one.command_id for one in crowded.room.commands], 30)
+
+
+async def test_what_waits_for_a_full_queue_is_never_given_up_and_holds_up_what_stands_behind_it(
+    crowded, producer, amqp_url, monkeypatch
+):
+    monkeypatch.setattr(amqp, "FULL_SECONDS", 0.005)
+    await crowded.room.stop()
+    await told_until_refused(producer)
+    await producer.tell(SEND | {"command_id": "patient"}, reply_to=None)
+    await producer.tell(SEND | {"command_id": "behind", "room": "another"}, key="room.another.send")
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(producer.answers.get(), 5)
+    await crowded.room.start(amqp_url, SHARDS)
+    await eventually(lambda: "behind" in [one.command_id for one in crowded.room.commands], 30)
+    sent = [one.command_id for one in crowded.room.commands]
+    assert sent.index("patient") < sent.index("behind")
+    assert crowded.gate.metrics.inbox.labels("given_back")._value.get() == 0
 
 
 @pytest.fixture

@@ -101,6 +101,18 @@ async def test_more_commands_than_the_burst_are_rate_limited(start_bench):
     assert answers[3]["retry_after_seconds"] > 0
 
 
+async def test_who_comes_too_soon_hears_of_which_command_and_whether_it_may_have_been_applied_before(start_bench):
+    bench = await start_bench(command_rate=0.5, command_burst=1)
+    socket = await bench.client("ann")
+    room = bench.room.open("r", "ann")
+    await socket.ask(type="ping")
+    first = await socket.ask(type="send", id=1, command_id="c1", room=room, text="x")
+    assert (first["code"], first["definite"], first["id"], first["command_id"]) == ("rate_limited", True, 1, "c1")
+    again = await socket.ask(type="send", id=2, command_id="c1", room=room, text="x", retry=True)
+    assert (again["code"], again["definite"], again["id"], again["command_id"]) == ("no_answer", False, 2, "c1")
+    assert again["retry_after_seconds"] > 0
+
+
 async def test_more_commands_in_flight_than_allowed_are_overloaded(start_bench):
     bench = await start_bench(in_flight_per_connection=2)
     room = bench.room.open("r", "ann")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from schemas.answers import Refused
@@ -18,7 +20,7 @@ from services.gateway.doors.problems import problem_of, respond
 from services.gateway.doors.rest_models import Message
 from services.gateway.fanout import _accepted
 from services.gateway.recent_writes import RecentWrites
-from services.gateway.refusals import overloaded
+from services.gateway.refusals import overloaded, rate_limited
 
 ANN, BOB = UserId("ann"), UserId("bob")
 ROOM = RoomId("r")
@@ -59,13 +61,28 @@ def test_a_message_without_text_is_shown_empty_and_as_deleted() -> None:
     assert (there.content, there.deleted, gone.content, gone.deleted) == ("hi", False, "", True)
 
 
-@pytest.mark.parametrize("again", [False, True])
 @pytest.mark.parametrize("retry", [False, True])
-def test_only_a_first_try_that_was_not_sent_is_refused_for_certain(again: bool, retry: bool) -> None:
-    command = Join(room=ROOM, actor=ANN, command_id=CommandId("c"), retry=retry)
-    refused = overloaded(command, again=again)
-    expected = (Code.NO_ANSWER, False) if again or retry else (Code.OVERLOADED, True)
+def test_only_a_first_try_that_was_not_sent_is_refused_for_certain(retry: bool) -> None:
+    refused = overloaded(Join(room=ROOM, actor=ANN, command_id=CommandId("c"), retry=retry))
+    expected = (Code.NO_ANSWER, False) if retry else (Code.OVERLOADED, True)
     assert (refused.code, refused.definite, refused.command_id) == (*expected, "c")
+
+
+@pytest.mark.parametrize("retry", [False, True, "yes", None])
+def test_only_a_first_try_that_came_too_soon_is_refused_for_certain(retry: object) -> None:
+    refused = rate_limited({"command_id": "c", "retry": retry}, 7, 0.12345)
+    expected = (Code.NO_ANSWER, False) if retry is True else (Code.RATE_LIMITED, True)
+    assert (refused.code, refused.definite) == expected
+    assert (refused.id, refused.command_id, refused.retry_after_seconds, refused.retry) == (7, "c", 0.123, True)
+
+
+@pytest.mark.parametrize("named", [None, 7, "", "x" * 65, "a\nb", ["c"]])
+def test_what_can_be_no_command_id_is_not_given_back(named: object) -> None:
+    assert rate_limited({"command_id": named}, None, 1.0).command_id is None
+    assert rate_limited({}, None, 1.0).command_id is None
+    unfit = read_delivery("ann", "room.r.send", json.dumps({"type": "send", "room": "r", "command_id": named}).encode())
+    assert isinstance(unfit, Unfit)
+    assert (unfit.code in (Code.BAD_FIELD, Code.TOO_LARGE), unfit.command_id) == (True, None)
 
 
 @pytest.mark.parametrize("verb", ["inspect", "dance"])

@@ -33,8 +33,8 @@ def test_queues_with_one_active_consumer_park_what_comes_back_too_often_but_neve
     assert len(worked) == 8 + 8 + 1
     for queue in worked:
         assert queue.arguments["x-queue-type"] == "quorum"
-        is_log = queue.name.startswith("history.shard.")
-        assert queue.arguments["x-delivery-limit"] == (1_000_000_000 if is_log else 20)
+        limits = {"room": 20, "history": 1_000_000_000, "gateway": 100}
+        assert queue.arguments["x-delivery-limit"] == limits[queue.name.split(".")[0]]
         assert queue.arguments["x-dead-letter-exchange"] == routes.PARKED
         assert queue.arguments["x-dead-letter-strategy"] == "at-least-once"
         assert queue.arguments["x-overflow"] == "reject-publish"
