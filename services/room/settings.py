@@ -17,7 +17,8 @@ class RoomSettings(ServiceSettings):
     Attributes:
         prefetch: deliveries of one shard in progress at a time; the bound on everything a shard has in flight. Not
             above what a room remembers, so that a command whose confirm is awaited is always remembered (I2).
-        snapshot_seconds: how long a room may take to load, and a flagged retry to be looked up.
+        snapshot_seconds: how long a command may wait for history, from its arrival: to load its room, to look up a
+            flagged retry, to ask about the message it is about.
         roster_seconds: how long a gate may take to tell its sessions after a takeover.
         poison_after: a delivery whose handling broke this often is parked.
         rooms_limit: rooms in memory, over all shards; only idle ones are dropped.

@@ -228,7 +228,12 @@ async def test_a_room_that_history_does_not_answer_for_is_refused_in_time_and_ot
     assert (await answered(cold)).code is Code.OVERLOADED
     assert (await answered(retried)).code is Code.NO_ANSWER
     history.silent = False
-    assert (await sender.ask("send", "mia", room="cold", text="x", command_id="k")).code is Code.ROOM_NOT_FOUND
+
+    async def cold_is_loaded():
+        answer = await sender.ask("send", "mia", room="cold", text="x", command_id="k")
+        return answer.code is Code.ROOM_NOT_FOUND
+
+    await eventually(cold_is_loaded)
 
 
 async def test_rooms_above_the_limit_are_dropped_and_come_back_from_the_log(start_worker, history, sender):
