@@ -1,6 +1,6 @@
 """The control plane of one process: FastStream on `chat.control`, and the home of a service's other slow subscribers.
 
-A service adds its own subscribers (queries, the AMQP door) to `broker` before `start`.
+A service adds its own subscribers (queries, for one) to `broker` before `start`.
 """
 
 from __future__ import annotations
