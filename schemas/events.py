@@ -76,33 +76,39 @@ class RoomClosed(EventBase):
 
 
 class MemberJoined(EventBase):
-    """`user` became a member, by their own wish (with `invite`, or without) or by the actor's."""
+    """`user` became a member, by their own wish (with `invite`, or without) or by the actor's; `muted` where they were
+    so when they went, and still are. What the room kept of them is forgotten."""
 
     event: Literal["member_joined"] = "member_joined"
     user: UserIdField
     role: Role
     invite: InviteIdField | None = None
+    muted: bool | None = None
+    until: Moment | None = None
 
 
 class MemberLeft(EventBase):
-    """`user` is no member any longer; `successor` became owner in their place."""
+    """`user` is no member any longer; `successor` became owner in their place. `kept`: the room remembers that they
+    are muted or a reader."""
 
     event: Literal["member_left"] = "member_left"
     user: UserIdField
     reason: LeaveReason
     text: Reason = ""
     successor: UserIdField | None = None
+    kept: bool | None = None
 
 
 class MemberBanned(EventBase):
     """`user` is kept out, and is no member any longer. In a room that has all the bans it may, `swept` are users whose
-    bans had ended and are forgotten with this."""
+    bans had ended and are forgotten with this. `kept` as in `member_left`."""
 
     event: Literal["member_banned"] = "member_banned"
     user: UserIdField
     text: Reason = ""
     until: Moment | None = None
     swept: Annotated[tuple[UserIdField, ...], Field(max_length=limits.BANS_SWEPT)] = ()
+    kept: bool | None = None
 
 
 class MemberUnbanned(EventBase):

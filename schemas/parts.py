@@ -16,7 +16,7 @@ from schemas.model import Model
 from schemas.queries import SnapshotAnswer
 from schemas.state import Snapshot
 
-_STATE_LISTS: Final = ("members", "bans", "invites")
+_STATE_LISTS: Final = ("members", "bans", "formers", "invites")
 _RECENT: Final = "recent"
 
 Lists = dict[str, list[Any]]  # Any: entries of the list that the name says

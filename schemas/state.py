@@ -33,6 +33,15 @@ class BanState(Model):
     until: Moment | None = None
 
 
+class FormerState(Model):
+    """Somebody who is no member any more, and what they will be again if they come back: a reader, muted."""
+
+    user: UserIdField
+    reader: bool = False
+    muted: bool = False
+    muted_until: Moment | None = None
+
+
 class InviteState(Model):
     """An invite and how often it was used."""
 
@@ -70,6 +79,7 @@ class RoomState(Model):
     closed: bool = False
     members: tuple[MemberState, ...] = ()
     bans: tuple[BanState, ...] = ()
+    formers: tuple[FormerState, ...] = ()
     invites: tuple[InviteState, ...] = ()
 
 

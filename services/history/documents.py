@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from schemas.events import EVENT, MessagePosted
 from schemas.ids import InviteId, RoomId, UserId
 from schemas.roles import Visibility
-from schemas.state import BanState, MemberState
+from schemas.state import BanState, FormerState, MemberState
 from services.history.intake import Kept
 from services.history.messages import MessageRecord, ReactionRecord
 from services.history.records import InviteRecord, Put, RoomRecord, Standing
@@ -153,7 +153,7 @@ def read_room(document: Document) -> RoomRecord:
 def write_standing(standing: Standing) -> Write:
     """All of a standing but its marks, which only receipts move."""
     member, fields = standing.membership, standing.model_dump(mode="json", exclude={"membership"})
-    fields |= {"member": int(member is not None), "banned": int(standing.ban is not None)}
+    fields |= {"member": int(member is not None), "kept": int(standing.ban is not None or standing.former is not None)}
     if member is not None:
         fields |= member.model_dump(mode="json", exclude={"user", "read", "delivered"})
     no_marks = {"marks_since": 0, "read": 0, "delivered": 0}
@@ -183,6 +183,7 @@ def read_standing(document: Document) -> Standing:
         seq=document["seq"],
         membership=_membership(document) if document["member"] else None,
         ban=BanState.model_validate(document["ban"]) if document["ban"] else None,
+        former=FormerState.model_validate(document["former"]) if document.get("former") else None,
     )
 
 

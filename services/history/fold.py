@@ -26,7 +26,7 @@ from schemas.events import (
 )
 from schemas.ids import UserId
 from schemas.roles import Role
-from schemas.state import BanState, InviteState, MemberState, RoomState
+from schemas.state import BanState, FormerState, InviteState, MemberState, RoomState
 from services.history.messages import MessageRecord, ReactionRecord, edited, emptied, reacted
 from services.history.records import Change, InviteRecord, Projection, Put, RoomRecord, Standing
 
@@ -119,6 +119,7 @@ def state_of(projection: Projection) -> RoomState:
         **_own_fields(projection.room),
         members=tuple(standing.membership for standing in standings if standing.membership is not None),
         bans=tuple(standing.ban for standing in standings if standing.ban is not None),
+        formers=tuple(standing.former for standing in standings if standing.former is not None),
         invites=tuple(invite.state for invite in invites if invite.state is not None),
     )
 
@@ -128,10 +129,10 @@ def projection_of(state: RoomState) -> Projection:
     projection = Projection(RoomRecord(**_own_fields(state), members=len(state.members)))
     bans = {ban.user: ban for ban in state.bans}
     members = {member.user: member for member in state.members}
-    for user in bans.keys() | members.keys():
-        projection.standings[user] = Standing(
-            room=state.room, user=user, seq=state.seq, membership=members.get(user), ban=bans.get(user)
-        )
+    formers = {former.user: former for former in state.formers}
+    for user in bans.keys() | members.keys() | formers.keys():
+        parts = {"membership": members.get(user), "ban": bans.get(user), "former": formers.get(user)}
+        projection.standings[user] = Standing(room=state.room, user=user, seq=state.seq, **parts)
     for invite in state.invites:
         record = InviteRecord(room=state.room, invite=invite.invite, seq=state.seq, state=invite)
         projection.invites[invite.invite] = record
@@ -143,7 +144,7 @@ def preview(text: str | None) -> str:
     return (text or "")[:PREVIEW_CHARACTERS]
 
 
-_LISTS: Final = frozenset({"members", "bans", "invites"})
+_LISTS: Final = frozenset({"members", "bans", "formers", "invites"})
 _SETTABLE: Final = ("title", "topic", "capacity", "visibility", "metadata")
 
 
@@ -167,6 +168,9 @@ def _joined(event: RoomCreated | MemberJoined, user: UserId, role: Role, ban: Ba
 def _member_joined(event: MemberJoined, room: RoomRecord, before: Projection) -> Change:
     known = before.standings.get(event.user)
     standing = _joined(event, event.user, event.role, known.ban if known is not None else None)
+    if event.muted and standing.membership is not None:
+        muted = standing.membership.model_copy(update={"muted": True, "muted_until": event.until})
+        standing = standing.model_copy(update={"membership": muted})
     change = _with_standings(event, room, before, (standing,))
     invite = before.invites.get(event.invite) if event.invite is not None else None
     if invite is None or invite.state is None:
@@ -176,7 +180,7 @@ def _member_joined(event: MemberJoined, room: RoomRecord, before: Projection) ->
 
 
 def _member_left(event: MemberLeft, room: RoomRecord, before: Projection) -> Change:
-    gone = _altered(event, event.user, before, membership=None)
+    gone = _altered(event, event.user, before, membership=None, former=_former(event, before))
     if event.successor is None:
         return _with_standings(event, room, before, (gone,))
     return _with_standings(event, room, before, (gone, _with_member(event, event.successor, before, role=Role.OWNER)))
@@ -184,9 +188,19 @@ def _member_left(event: MemberLeft, room: RoomRecord, before: Projection) -> Cha
 
 def _member_banned(event: MemberBanned, room: RoomRecord, before: Projection) -> Change:
     ban = BanState(user=event.user, text=event.text, until=event.until)
-    gone = Standing(room=event.room, user=event.user, seq=event.seq, ban=ban)
+    gone = _altered(event, event.user, before, membership=None, ban=ban, former=_former(event, before))
     swept = (_altered(event, user, before, ban=None) for user in event.swept if user != event.user)
     return _with_standings(event, room, before, (gone, *swept))
+
+
+def _former(event: MemberLeft | MemberBanned, before: Projection) -> FormerState | None:
+    """What the room remembers of one who is no member behind the event."""
+    known = before.standings.get(event.user)
+    member = known.membership if known is not None else None
+    if known is None or member is None or not event.kept:
+        return known.former if known is not None else None
+    reader = member.role is Role.READER
+    return FormerState(user=event.user, reader=reader, muted=member.muted, muted_until=member.muted_until)
 
 
 def _member_changed(event: MemberChanged, before: Projection) -> Standing:

@@ -32,7 +32,7 @@ from schemas.fields import Metadata, Moment, Title, Topic
 from schemas.ids import EpochField, InviteId, InviteIdField, RoomIdField, Seq, UserId, UserIdField
 from schemas.model import Model
 from schemas.roles import Visibility
-from schemas.state import BanState, InviteState, MemberState
+from schemas.state import BanState, FormerState, InviteState, MemberState
 from services.history.messages import MessageRecord, ReactionRecord
 
 Key = TypeVar("Key")
@@ -60,13 +60,15 @@ class RoomRecord(Model):
 
 
 class Standing(Model):
-    """What a user is to a room as of `seq`: a member, banned, or neither (a tombstone). Marks move without a seq."""
+    """What a user is to a room as of `seq`: a member, banned, a former member of whom it remembers something, or
+    nothing (a tombstone). Marks move without a seq."""
 
     room: RoomIdField
     user: UserIdField
     seq: Seq
     membership: MemberState | None = None
     ban: BanState | None = None
+    former: FormerState | None = None
 
 
 class InviteRecord(Model):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from schemas import limits
 from schemas.commands import Add, Ban, Join, Kick, Leave, Unban
@@ -12,7 +13,7 @@ from schemas.ids import UserId
 from schemas.roles import LeaveReason, Role, Visibility
 from schemas.state import BanState, InviteState
 from services.room.decisions import Decision, Refusal, Unchanged
-from services.room.model import Room, is_worthless
+from services.room.model import Room, has_no_voice, is_worthless
 from services.room.roles import outranks
 from services.room.standing import head, not_in_a_direct_room
 
@@ -33,8 +34,8 @@ def join(room: Room, command: Join, now: datetime) -> Decision:
     refusal = _kept_out(room, command, invite, now)
     if refusal is not None:
         return refusal
-    role = _role_inside(room, invite)
-    return MemberJoined(user=user, role=role, invite=command.invite, **head(room, command, now))
+    inside = _inside(room, user, invite.role if invite is not None else Role.MEMBER, now)
+    return MemberJoined(invite=command.invite, **inside, **head(room, command, now))
 
 
 def leave(room: Room, role: Role, command: Leave, now: datetime) -> Decision:
@@ -46,7 +47,8 @@ def leave(room: Room, role: Role, command: Leave, now: datetime) -> Decision:
         return Refusal(Code.MEMBER_NOT_FOUND)
     if successor is None and room.owners() == [user] and len(room.members) > 1:
         return Refusal(Code.LAST_OWNER)
-    return MemberLeft(user=user, reason=LeaveReason.LEFT, successor=successor, **head(room, command, now))
+    gone = {"user": user, "kept": _is_kept(room, user, now)}
+    return MemberLeft(reason=LeaveReason.LEFT, successor=successor, **gone, **head(room, command, now))
 
 
 def add(room: Room, command: Add, now: datetime) -> Decision:
@@ -57,7 +59,7 @@ def add(room: Room, command: Add, now: datetime) -> Decision:
         return Refusal(Code.BANNED)
     if room.is_full():
         return Refusal(Code.ROOM_FULL)
-    return MemberJoined(user=command.user, role=Role.MEMBER, **head(room, command, now))
+    return MemberJoined(**_inside(room, command.user, Role.MEMBER, now), **head(room, command, now))
 
 
 def kick(room: Room, role: Role, command: Kick, now: datetime) -> Decision:
@@ -67,7 +69,8 @@ def kick(room: Room, role: Role, command: Kick, now: datetime) -> Decision:
         return Refusal(Code.MEMBER_NOT_FOUND)
     if not outranks(role, target):
         return Refusal(Code.NOT_ALLOWED)
-    return MemberLeft(user=command.user, reason=LeaveReason.KICKED, text=command.reason, **head(room, command, now))
+    gone = {"user": command.user, "kept": _is_kept(room, command.user, now)}
+    return MemberLeft(reason=LeaveReason.KICKED, text=command.reason, **gone, **head(room, command, now))
 
 
 def ban(room: Room, role: Role, command: Ban, now: datetime) -> Decision:
@@ -83,8 +86,8 @@ def ban(room: Room, role: Role, command: Ban, now: datetime) -> Decision:
     swept = _ended_bans(room, now) if wants_place else ()
     if wants_place and not swept:
         return Refusal(Code.TOO_MANY)
-    said = {"user": command.user, "text": command.reason, "until": command.until}
-    return MemberBanned(**said, swept=swept, **head(room, command, now))
+    gone = {"user": command.user, "kept": _is_kept(room, command.user, now)}
+    return MemberBanned(text=command.reason, until=command.until, swept=swept, **gone, **head(room, command, now))
 
 
 def unban(room: Room, command: Unban, now: datetime) -> Decision:
@@ -103,10 +106,22 @@ def _may_know(room: Room, user: UserId, now: datetime) -> bool:
     return room.visibility is Visibility.PUBLIC or user in room.members or room.is_banned(user, now)
 
 
-def _role_inside(room: Room, invite: InviteState | None) -> Role:
+def _inside(room: Room, user: UserId, role: Role, now: datetime) -> dict[str, Any]:  # Any: fields of different types
+    """Who comes in and as what: who was a reader or muted and went is so again, but where nobody is there whom it was
+    for; who is first there rules the room."""
     if not room.members:
-        return Role.OWNER
-    return invite.role if invite is not None else Role.MEMBER
+        return {"user": user, "role": Role.OWNER}
+    former = room.formers.get(user)
+    if former is None:
+        return {"user": user, "role": role}
+    mute = {"muted": True, "until": former.muted_until} if has_no_voice(former, now) else {}
+    return {"user": user, "role": Role.READER if former.reader else role, **mute}
+
+
+def _is_kept(room: Room, user: UserId, now: datetime) -> bool | None:
+    """The room has something to remember of a member who goes, and place for it."""
+    restricted = room.role_of(user) is Role.READER or room.is_muted(user, now)
+    return True if restricted and len(room.formers) < limits.FORMERS else None
 
 
 def _kept_out(room: Room, command: Join, invite: InviteState | None, now: datetime) -> Refusal | None:

@@ -32,7 +32,7 @@ from schemas.events import (
 )
 from schemas.ids import Epoch, InviteId, MessageId, RoomId, UserId
 from schemas.roles import Role, Visibility
-from schemas.state import BanState, InviteState, MemberState, RoomState
+from schemas.state import BanState, FormerState, InviteState, MemberState, RoomState
 
 TICK: Final = timedelta(microseconds=1)
 UNIX_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -64,6 +64,7 @@ class Room:
     closed: bool = False
     members: Mapping[UserId, MemberState] = field(default_factory=dict)
     bans: Mapping[UserId, BanState] = field(default_factory=dict)
+    formers: Mapping[UserId, FormerState] = field(default_factory=dict)
     invites: Mapping[InviteId, InviteState] = field(default_factory=dict)
 
     @classmethod
@@ -102,6 +103,7 @@ class Room:
             closed=state.closed,
             members={member.user: member for member in state.members},
             bans={ban.user: ban for ban in state.bans},
+            formers={former.user: former for former in state.formers},
             invites={invite.invite: invite for invite in state.invites},
         )
 
@@ -122,6 +124,7 @@ class Room:
             closed=self.closed,
             members=tuple(self.members[user] for user in sorted(self.members)),
             bans=tuple(self.bans[user] for user in sorted(self.bans)),
+            formers=tuple(self.formers[user] for user in sorted(self.formers)),
             invites=tuple(self.invites[invite] for invite in sorted(self.invites)),
         )
 
@@ -138,7 +141,7 @@ class Room:
     def is_muted(self, user: UserId, now: datetime) -> bool:
         """The member has no voice at present."""
         member = self.members.get(user)
-        return member is not None and member.muted and (member.muted_until is None or member.muted_until > now)
+        return member is not None and has_no_voice(member, now)
 
     def is_full(self) -> bool:
         """Nobody more fits in."""
@@ -180,6 +183,11 @@ def marked(room: Room, receipt: Receipt) -> Room:
 def settable(change: Update | RoomUpdated) -> dict[str, Any]:  # Any: fields of different types
     """What a room says of itself, as far as the change names it."""
     return {name: value for name in _SETTABLE if (value := getattr(change, name)) is not None}
+
+
+def has_no_voice(who: MemberState | FormerState, now: datetime) -> bool:
+    """A mute of theirs is in force."""
+    return who.muted and (who.muted_until is None or who.muted_until > now)
 
 
 def is_worthless(invite: InviteState, now: datetime) -> bool:
@@ -259,7 +267,11 @@ def _updated(room: Room, event: RoomUpdated) -> Room:
 
 
 def _joined(room: Room, event: MemberJoined) -> Room:
-    members = {**room.members, event.user: _member(event.user, event.role, event)}
+    member = _member(event.user, event.role, event)
+    if event.muted:
+        member = member.model_copy(update={"muted": True, "muted_until": event.until})
+    room = replace(room, formers=_without(room.formers, event.user))
+    members = {**room.members, event.user: member}
     invite = room.invites.get(event.invite) if event.invite else None
     if invite is None:
         return replace(room, members=members)
@@ -271,13 +283,23 @@ def _left(room: Room, event: MemberLeft) -> Room:
     members = _without(room.members, event.user)
     if event.successor is not None:
         members[event.successor] = members[event.successor].model_copy(update={"role": Role.OWNER})
-    return replace(room, members=members)
+    return replace(room, members=members, formers=_formers_behind(room, event))
 
 
 def _banned(room: Room, event: MemberBanned) -> Room:
     ban = BanState(user=event.user, text=event.text, until=event.until)
     standing = {user: each for user, each in room.bans.items() if user not in event.swept}
-    return replace(room, members=_without(room.members, event.user), bans={**standing, event.user: ban})
+    members, bans = _without(room.members, event.user), {**standing, event.user: ban}
+    return replace(room, members=members, bans=bans, formers=_formers_behind(room, event))
+
+
+def _formers_behind(room: Room, event: MemberLeft | MemberBanned) -> Mapping[UserId, FormerState]:
+    member = room.members.get(event.user)
+    if member is None or not event.kept:
+        return room.formers
+    reader = member.role is Role.READER
+    former = FormerState(user=event.user, reader=reader, muted=member.muted, muted_until=member.muted_until)
+    return {**room.formers, event.user: former}
 
 
 def _changed_member(room: Room, event: MemberChanged) -> MemberState:

@@ -128,13 +128,33 @@ async def test_a_store_begun_before_command_ids_could_be_reused_is_taken_over(mo
         if ("applied", 1) in index["key"]:
             await mongo.database.events.drop_index(name)
     await mongo.database.events.update_many({}, {"$unset": {"applied": ""}})
-    await mongo.database.members.update_many({}, {"$unset": {"banned": ""}})
     await mongo.database.events.create_index([("room", 1), ("actor", 1), ("command_id", 1)], unique=True)
     for _ in range(2):
         await mongo.prepare()
     assert await mongo.append(story.log) == [Repeated()] * 4
     assert await mongo.append([story.said(command_id="c2")]) == [Stored(reused=True)]
     assert (await mongo.lookup("general", "alice", "c2")).seq == 2
+    await assert_is_the_fold_of(mongo, story.log)
+
+
+async def test_a_store_begun_before_rooms_remembered_former_members_is_taken_over(mongo):
+    story = Chronicle()
+    await mongo.append([story.created(members=("alice", "bob", "carol")), story.event("member_banned", user="bob")])
+    await mongo.append([story.left("carol")])
+    for name, index in (await mongo.database.members.index_information()).items():
+        if ("kept", 1) in index["key"]:
+            await mongo.database.members.drop_index(name)
+    await mongo.database.members.create_index([("room", 1), ("member", 1), ("banned", 1)])
+    await mongo.database.members.update_many({}, {"$unset": {"kept": "", "former": ""}})
+    for _ in range(2):
+        await mongo.prepare()
+    kept = {each["user"]: each["kept"] async for each in mongo.database.members.find({})}
+    assert kept == {"alice": 0, "bob": 1, "carol": 0}
+    fields = [
+        field for index in (await mongo.database.members.index_information()).values() for field, _ in index["key"]
+    ]
+    assert "kept" in fields
+    assert "banned" not in fields
     await assert_is_the_fold_of(mongo, story.log)
 
 
@@ -179,7 +199,7 @@ async def test_i8_a_fence_that_was_raised_before_is_not_told_before_a_majority_h
     await failing.close()
 
 
-async def test_a_snapshot_reads_nobody_who_is_neither_member_nor_banned(mongo):
+async def test_a_snapshot_reads_nobody_of_whom_the_room_keeps_nothing(mongo):
     story = Chronicle()
     await mongo.append([story.created(members=("alice", "bob", "carol"))])
     await mongo.append([story.left("bob"), story.event("member_banned", user="carol")])

@@ -16,6 +16,7 @@ INVITES = ("invite-0001", "invite-0002", "invite-0003")
 ROLES = ("owner", "admin", "moderator", "member", "reader")
 
 users = st.sampled_from(USERS)
+kept = st.sampled_from((None, True))
 few = st.lists(users, max_size=3, unique=True)
 moments = st.none() | st.integers(0, 50).map(lambda hours: BEGAN + timedelta(hours=hours))
 
@@ -44,7 +45,13 @@ FREE_FACTS = {
             "swept": st.lists(st.sampled_from(INVITES), max_size=3, unique=True),
         },
         "invite_revoked": {"invite": st.sampled_from(INVITES)},
-        "member_banned": {"user": users, "text": st.sampled_from(("", "spam")), "until": moments, "swept": few},
+        "member_banned": {
+            "user": users,
+            "text": st.sampled_from(("", "spam")),
+            "until": moments,
+            "swept": few,
+            "kept": kept,
+        },
         "member_unbanned": {"user": users},
         "message_posted": {"message_id": st.just("msg_1"), "text": st.sampled_from(("hi", "long " * 50))},
         "message_edited": {"target": st.integers(1, 5), "text": st.just("edited")},
@@ -61,10 +68,11 @@ def member_facts(room):
     outside = sorted(set(USERS) - set(inside))
     if outside:
         invites = st.none() | st.sampled_from(sorted(room.invites)) if room.invites else st.none()
-        yield fact("member_joined", user=st.sampled_from(outside), role=st.sampled_from(ROLES), invite=invites)
+        voice = {"muted": kept, "until": moments}
+        yield fact("member_joined", user=st.sampled_from(outside), role=st.sampled_from(ROLES), invite=invites, **voice)
     if inside:
         one = st.sampled_from(inside)
-        yield fact("member_left", user=one, reason=st.just("kicked"), text=st.just("why"))
+        yield fact("member_left", user=one, reason=st.just("kicked"), text=st.just("why"), kept=kept)
         yield fact(
             "member_changed",
             user=one,

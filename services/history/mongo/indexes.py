@@ -16,6 +16,10 @@ _OUTGROWN: Final = ["room", "actor", "command_id"]
 """Of stores begun before docs/decisions/0012."""
 _WORDS: Final = ["room", "words", "message_id"]
 """Not in stores begun before docs/decisions/0019."""
+_KEPT: Final = ["room", "member", "kept"]
+"""Not in stores begun when a room remembered nothing of former members but bans."""
+_BANNED: Final = ["room", "member", "banned"]
+"""In some of those."""
 _INDEXES: Final[dict[str, list[IndexModel]]] = {
     "events": [
         IndexModel([("room", ASCENDING), ("epoch", ASCENDING), ("seq", ASCENDING)], unique=True),
@@ -29,7 +33,7 @@ _INDEXES: Final[dict[str, list[IndexModel]]] = {
     ],
     "members": [
         IndexModel([("room", ASCENDING), ("user", ASCENDING)], unique=True),
-        IndexModel([("room", ASCENDING), ("member", ASCENDING), ("banned", ASCENDING)]),
+        IndexModel([("room", ASCENDING), ("member", ASCENDING), ("kept", ASCENDING)]),
         IndexModel([("user", ASCENDING)]),
     ],
     "invites": [IndexModel([("room", ASCENDING)])],
@@ -45,12 +49,18 @@ async def prepare(database: Collections) -> None:
         await _grow_out_of_single_use(database)
     if _WORDS not in keys.values():
         await _rewrite(database.events, where(event="message_posted"), ["seq", "text", "amended"], _amendable)
+    standings = await _keys_of(database.members)
+    if _KEPT not in standings.values():
+        await _grow_into_kept(database)
     for name, indexes in _INDEXES.items():
         for index in indexes:
             await getattr(database, name).create_indexes([index])
     for name, fields in keys.items():
         if fields == _OUTGROWN:
             await database.events.drop_index(name)
+    for name, fields in standings.items():
+        if fields == _BANNED:
+            await database.members.drop_index(name)
 
 
 async def _keys_of(collection: Documents) -> dict[str, list[str]]:
@@ -63,9 +73,13 @@ async def _keys_of(collection: Documents) -> dict[str, list[str]]:
 async def _grow_out_of_single_use(database: Collections) -> None:
     """What was stored when a command_id stood for one event only gets its marks."""
     await _rewrite(database.events, {}, ["applied", "command_id"], _applied)
-    unmarked = {"banned": {"$exists": False}}
-    await database.members.update_many(unmarked | {"ban": {"$ne": None}}, {"$set": {"banned": 1}})
-    await database.members.update_many(unmarked, {"$set": {"banned": 0}})
+
+
+async def _grow_into_kept(database: Collections) -> None:
+    """Whoever is banned is marked as one of whom a room keeps something."""
+    unmarked = {"kept": {"$exists": False}}
+    await database.members.update_many(unmarked | {"ban": {"$ne": None}}, {"$set": {"kept": 1}})
+    await database.members.update_many(unmarked, {"$set": {"kept": 0}})
 
 
 def _applied(document: Document) -> Document:

@@ -50,7 +50,7 @@ class Reads:
         if record is None:
             return None
         projection = Projection(record)
-        for wanted in (where(room=room, member=1), where(room=room, member=0, banned=1)):
+        for wanted in (where(room=room, member=1), where(room=room, member=0, kept=1)):
             async for document in self._database.members.find(wanted):
                 projection.standings[document["user"]] = read_standing(document)
         async for document in self._database.invites.find(where(room=room)):

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from schemas.events import EVENTS, ReactionCount
-from schemas.state import BanState, InviteState
+from schemas.state import BanState, FormerState, InviteState
 from services.history.fold import change_of, fold, preview, projection_of, state_of
 from services.history.records import Projection, touched_invites, touched_message, touched_reactions, touched_users
 from tests.contract.chronicle import BEGAN, Chronicle, whole_story
@@ -108,6 +108,23 @@ def test_bans_that_are_swept_are_gone_with_the_one_that_is_made():
     )
     assert [ban.user for ban in state_of(projection).bans] == ["bob", "trudy"]
     assert projection.room.members == 1
+
+
+def test_of_a_former_member_is_kept_what_they_may_not_do_until_they_are_a_member_again():
+    story = (
+        event("member_changed", user="bob", role="reader", muted=True, until=LATER),
+        event("member_left", user="bob", reason="left", kept=True),
+    )
+    former = FormerState(user="bob", reader=True, muted=True, muted_until=LATER)
+    assert state_of(after(*story)).formers == (former,)
+    assert after(*story, event("member_banned", user="bob")).standings["bob"].former == former
+    back = after(*story, event("member_joined", user="bob", role="reader", muted=True, until=LATER))
+    assert back.standings["bob"].former is None
+    assert (member(back, "bob").muted, member(back, "bob").muted_until) == (True, LATER)
+
+
+def test_nothing_is_kept_of_one_who_was_no_member():
+    assert state_of(after(event("member_left", user="nobody", reason="left", kept=True))).formers == ()
 
 
 def test_an_unban_leaves_nothing_but_a_tombstone():

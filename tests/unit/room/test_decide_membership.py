@@ -9,12 +9,13 @@ from schemas import limits
 from schemas.errors import Code
 from schemas.events import MemberBanned, MemberJoined, MemberLeft, MemberUnbanned
 from schemas.roles import LeaveReason, Role
-from schemas.state import BanState
+from schemas.state import BanState, FormerState
 from services.room.decisions import Unchanged
 from services.room.model import evolve
 from tests.unit.room.given import EVERYONE, NOW, START, command, decided, event, refused, room, room_with
 
-LATER = NOW + timedelta(days=1)
+DAY = timedelta(days=1)
+LATER = NOW + DAY
 
 
 def invited_room(uses=0, expires_at=LATER, max_uses=None, **fields):
@@ -143,6 +144,76 @@ class TestAdd:
 
     def test_a_full_room_takes_nobody(self):
         assert refused(room(capacity=5), command("add", "olga", user="bob")) is Code.ROOM_FULL
+
+
+MUTED = ("member_changed", {"user": "mia", "muted": True, "until": LATER})
+INVITE = ("invite_created", {"invite": "invite-1", "role": "member", "expires_at": LATER})
+
+
+WAYS_OUT = {
+    "left": lambda user: [command("leave", user)],
+    "kicked": lambda user: [command("kick", "mona", user=user)],
+    "banned": lambda user: [command("ban", "mona", user=user), command("unban", "mona", user=user)],
+}
+WAYS_IN = {
+    "join": lambda user: [command("join", user)],
+    "invite": lambda user: [command("join", user, invite="invite-1")],
+    "add": lambda user: [command("add", "mona", user=user)],
+}
+
+
+def gone_and_back(held, user, going, coming, now=NOW):
+    """The room when somebody has gone, one way or other, and come back."""
+    for wish in (*going, *coming):
+        held = evolve(held, decided(held, wish, now=now))
+    assert held.formers == {}
+    return held
+
+
+class TestComingBack:
+    @pytest.mark.parametrize("way_in", WAYS_IN.values(), ids=WAYS_IN)
+    @pytest.mark.parametrize("way_out", WAYS_OUT.values(), ids=WAYS_OUT)
+    def test_who_comes_back_is_as_muted_as_before_and_a_reader_again(self, way_out, way_in):
+        held = room_with(MUTED, INVITE, capacity=20)
+        after = gone_and_back(held, "mia", way_out("mia"), way_in("mia"))
+        assert (after.members["mia"].role, after.members["mia"].muted_until) == (Role.MEMBER, LATER)
+        assert refused(after, command("send", "mia", text="hi")) is Code.MUTED
+        after = gone_and_back(held, "rita", way_out("rita"), way_in("rita"))
+        assert (after.members["rita"].role, after.members["rita"].muted) == (Role.READER, False)
+
+    def test_a_mute_for_good_is_kept_for_good(self):
+        held = room_with(("member_changed", {"user": "rita", "muted": True}))
+        after = gone_and_back(held, "rita", [command("leave", "rita")], [command("join", "rita")], NOW + 999 * DAY)
+        assert (after.members["rita"].role, after.members["rita"].muted) == (Role.READER, True)
+        assert after.members["rita"].muted_until is None
+
+    def test_a_mute_that_ran_out_meanwhile_does_not_come_back(self):
+        gone = evolve(room_with(MUTED), decided(room_with(MUTED), command("leave", "mia")))
+        decision = decided(gone, command("join", "mia"), now=LATER)
+        assert (decision.role, decision.muted, decision.until) == (Role.MEMBER, None, None)
+
+    @pytest.mark.parametrize("user", ["mia", "mona"])
+    def test_nothing_is_kept_of_one_who_had_a_voice(self, user):
+        decision = decided(room_with(MUTED), command("leave", user), now=LATER)
+        assert decision.kept is None
+        assert evolve(room_with(MUTED), decision).formers == {}
+
+    def test_a_ban_of_one_who_has_gone_leaves_what_is_kept(self):
+        gone = evolve(room_with(MUTED), decided(room_with(MUTED), command("leave", "mia")))
+        banned = evolve(gone, decided(gone, command("ban", "mona", user="mia")))
+        assert banned.formers == gone.formers
+
+    def test_a_room_keeps_so_many(self):
+        formers = {f"u{n}": FormerState(user=f"u{n}", reader=True) for n in range(limits.FORMERS - 1)}
+        held = replace(room_with(MUTED), formers=formers)
+        after = evolve(held, decided(held, command("leave", "mia")))
+        assert after.formers["mia"] == FormerState(user="mia", muted=True, muted_until=LATER)
+        assert decided(after, command("leave", "rita")).kept is None
+
+    def test_who_owns_an_empty_room_by_coming_back_owns_it_with_a_voice(self):
+        formers = {"mia": FormerState(user="mia", reader=True, muted=True)}
+        decision = decided(replace(room(), members={}, formers=formers), command("join", "mia"))
+        assert (decision.role, decision.muted) == (Role.OWNER, None)
 
 
 class TestKick:

@@ -26,7 +26,7 @@ from services.room.roles import STANDING
 from services.room.targets import Target, Targets, target_of
 from tests.unit.room.given import DIRECT, NOW, ROOM
 
-FEW = {"INVITES": 2, "BANS": 1, "REACTION_KINDS": 1}
+FEW = {"INVITES": 2, "BANS": 1, "FORMERS": 1, "REACTION_KINDS": 1}
 """Bounds that a short story can reach."""
 DAY = timedelta(days=1)
 USERS = ("olga", "otto", "adam", "mona", "mia", "rita", "eve")
@@ -301,6 +301,8 @@ class RoomStory(RuleBasedStateMachine):
             assert len(self.room.members) <= self.room.capacity
             assert len(self.room.invites) <= FEW["INVITES"]
             assert len(self.room.bans) <= FEW["BANS"]
+            assert len(self.room.formers) <= FEW["FORMERS"]
+            assert not self.room.formers.keys() & self.room.members.keys()
 
     @invariant()
     def marks_follow_each_other(self):

@@ -21,7 +21,14 @@ STORIES: dict[str, list[Event]] = {
         event("member_joined", 3, user="bob", role="member", invite="invite-1"),
         event("member_joined", 4, user="eve", role="reader"),
     ],
-    "member_left": [created(), event("member_left", 2, user="olga", reason="left", successor="mia")],
+    "member_left": [
+        created(),
+        event("member_changed", 2, user="rita", muted=True, until=NOW),
+        event("member_left", 3, user="rita", reason="kicked", kept=True),
+        event("member_joined", 4, user="rita", role="reader", muted=True, until=NOW),
+        event("member_left", 5, user="rita", reason="left", kept=True),
+        event("member_left", 6, user="olga", reason="left", successor="mia"),
+    ],
     "member_banned": [
         created(),
         event("member_banned", 2, user="bob"),

@@ -9,7 +9,7 @@ from schemas.answers import Accepted
 from schemas.ids import USER_ID_CHARACTERS
 from schemas.parts import Joining, PartMisfit, cut
 from schemas.roles import Role, Visibility
-from schemas.state import AppliedCommand, BanState, InviteState, MemberState, RoomState, Snapshot
+from schemas.state import AppliedCommand, BanState, FormerState, InviteState, MemberState, RoomState, Snapshot
 
 AT = datetime(2026, 11, 20, 12, 30, 15, 123456, tzinfo=UTC)
 LONG = "\N{GRINNING FACE}"
@@ -31,7 +31,7 @@ def answer_to(number):
     )
 
 
-def snapshot(members=0, bans=0, invites=0, recent=0, *, fence=7, seq=2**53 - 1):
+def snapshot(members=0, bans=0, invites=0, recent=0, *, formers=0, fence=7, seq=2**53 - 1):
     """A room of which every entry is as long as it may be."""
     state = RoomState(
         room="r" * 64,
@@ -60,6 +60,9 @@ def snapshot(members=0, bans=0, invites=0, recent=0, *, fence=7, seq=2**53 - 1):
         bans=tuple(
             BanState(user=user(number), text=LONG * limits.REASON_CHARACTERS, until=AT) for number in range(bans)
         ),
+        formers=tuple(
+            FormerState(user=user(number), reader=True, muted=True, muted_until=AT) for number in range(formers)
+        ),
         invites=tuple(
             InviteState(
                 invite=f"{number:03d}".ljust(64, "i"),
@@ -87,7 +90,7 @@ def joined(answers):
 
 @pytest.mark.parametrize("most_bytes", [1, 2_000, 100_000])
 def test_i7_what_is_cut_is_joined_to_the_same_again(most_bytes):
-    whole = snapshot(members=7, bans=5, invites=3, recent=4)
+    whole = snapshot(members=7, bans=5, invites=3, recent=4, formers=6)
     parts = cut(whole, most_bytes)
     assert joined(parts) == whole
     assert [part.part for part in parts] == list(range(len(parts)))
@@ -104,7 +107,7 @@ def test_a_small_snapshot_is_one_part(small):
 
 
 def test_a_room_at_all_its_limits_comes_in_parts_that_a_broker_takes():
-    whole = snapshot(limits.ROOM_MEMBERS, limits.BANS, limits.INVITES, limits.RECENT_COMMANDS)
+    whole = snapshot(limits.ROOM_MEMBERS, limits.BANS, limits.INVITES, limits.RECENT_COMMANDS, formers=limits.FORMERS)
     parts = cut(whole)
     sizes = [len(part.to_json()) for part in parts]
     assert 30 < len(parts) <= limits.SNAPSHOT_PARTS
