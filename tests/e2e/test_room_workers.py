@@ -14,7 +14,13 @@ pytestmark = [pytest.mark.broker, pytest.mark.store, pytest.mark.stack, pytest.m
 
 SHARDS = 8
 ROOMS = tuple(f"shared-{number}" for number in range(16))
-FAST = {"GATEHOUSE_COMMAND_RATE": "1000", "GATEHOUSE_COMMAND_BURST": "1000"}
+FAST = {
+    "GATEHOUSE_COMMAND_RATE": "1000",
+    "GATEHOUSE_COMMAND_BURST": "1000",
+    "GATEHOUSE_HEARTBEAT_SECONDS": "2",
+    "GATEHOUSE_BALANCE_SECONDS": "0.5",
+}
+"""Whoever fell silent is missed after three heartbeats: the shards of the dead are shared out soon after."""
 ACTIVE = re.compile(r"^room_shards_active (\d+)", re.MULTILINE)
 
 
