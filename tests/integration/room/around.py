@@ -171,6 +171,17 @@ async def count_publishes(link, exchange, key):
     return arrived
 
 
+@contextlib.asynccontextmanager
+async def closing(writer):
+    """The connection is closed behind this, however it ends."""
+    try:
+        yield
+    finally:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
 class Wire:
     """A TCP relay to the broker. While held nothing travels to the broker, as when it blocks publishers for an alarm;
     what it says itself, heartbeats among it, still arrives."""
@@ -190,6 +201,7 @@ class Wire:
 
     async def __aexit__(self, *_):
         self._server.close()
+        await asyncio.sleep(0)  # who was accepted a moment ago begins, and is known
         for task in self._relaying:
             task.cancel()
         await asyncio.gather(*self._relaying, return_exceptions=True)
@@ -202,14 +214,10 @@ class Wire:
 
     async def _relay(self, reader, writer):
         self._relaying.add(asyncio.current_task())
-        there, back = await asyncio.open_connection(self._to.hostname, self._to.port)
-        try:
-            await asyncio.gather(self._pump(reader, back, self._open), self._pump(there, writer, always()))
-        finally:
-            for each in (back, writer):
-                each.close()
-                with contextlib.suppress(ConnectionError):
-                    await each.wait_closed()
+        async with closing(writer):
+            there, back = await asyncio.open_connection(self._to.hostname, self._to.port)
+            async with closing(back):
+                await asyncio.gather(self._pump(reader, back, self._open), self._pump(there, writer, always()))
 
     async def _pump(self, reader, writer, is_open):
         with contextlib.suppress(ConnectionError):

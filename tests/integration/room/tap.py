@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 from pamqp import body, commands, frame, header
 
+from tests.integration.room.around import closing
+
 PROTOCOL_HEADER_BYTES = 8
 
 
@@ -66,6 +68,7 @@ class Tap:
 
     async def __aexit__(self, *_):
         self._server.close()
+        await asyncio.sleep(0)  # who was accepted a moment ago begins, and is known
         for task in self._relaying:
             task.cancel()
         await asyncio.gather(*self._relaying, return_exceptions=True)
@@ -74,17 +77,15 @@ class Tap:
         self._relaying.add(asyncio.current_task())
         line = Line()
         self.lines.append(line)
-        there, back = await asyncio.open_connection(self._to.hostname, self._to.port)
-        bringing = asyncio.create_task(self._bring(line, there, writer))
-        try:
-            await self._take(line, reader, back)
-        finally:
-            line.over.set()
-            bringing.cancel()
-            for each in (back, writer):
-                each.close()
-                with contextlib.suppress(ConnectionError):
-                    await each.wait_closed()
+        async with closing(writer):
+            there, back = await asyncio.open_connection(self._to.hostname, self._to.port)
+            bringing = asyncio.create_task(self._bring(line, there, writer))
+            try:
+                async with closing(back):
+                    await self._take(line, reader, back)
+            finally:
+                line.over.set()
+                bringing.cancel()
 
     async def _take(self, line, reader, back):
         """From the worker to the broker, as long as it listens."""
