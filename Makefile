@@ -24,7 +24,7 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
 		|| { apt-get update && apt-get install -y --no-install-recommends python3-venv; } < /dev/null
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/pip install --quiet --quiet --require-hashes -r requirements/dev.txt
+	$(BIN)/pip install --quiet --quiet --no-deps --require-hashes -r requirements/dev.txt
 	$(BIN)/pip install --quiet --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
