@@ -9,6 +9,7 @@ from pydantic import Field, TypeAdapter
 from schemas import limits
 from schemas.commands import SaidStatus, Session
 from schemas.errors import ERRORS, Code
+from schemas.events import Event, InviteCreated, MessagePosted
 from schemas.fields import Moment, Title
 from schemas.ids import CommandIdField, EpochField, InviteIdField, MessageIdField, RoomIdField, Seq, UserIdField
 from schemas.model import Model
@@ -33,6 +34,19 @@ class Accepted(Model):
     message_id: MessageIdField | None = None
     invite: InviteIdField | None = None
     at: Moment
+
+    @classmethod
+    def of(cls, event: Event) -> Accepted:
+        """The answer to the command that made an event: the same whether its writer or history gives it (I2)."""
+        return cls(
+            command_id=event.command_id,
+            room=event.room,
+            epoch=event.epoch,
+            seq=event.seq,
+            message_id=event.message_id if isinstance(event, MessagePosted) else None,
+            invite=event.invite if isinstance(event, InviteCreated) else None,
+            at=event.at,
+        )
 
 
 class Refused(Model):

@@ -20,6 +20,7 @@ from schemas.ids import (
     MessageIdField,
     RoomIdField,
     Seq,
+    UserId,
     UserIdField,
 )
 from schemas.model import Model
@@ -228,6 +229,11 @@ EVENT: Final[TypeAdapter[Event]] = TypeAdapter(Annotated[Event, Field(discrimina
 
 EVENTS: Final[dict[str, type[Event]]] = {model.model_fields["event"].default: model for model in Event.__args__}
 """Every event name with its shape."""
+
+
+def expelled(event: Event) -> UserId | None:
+    """Who is no member any more behind an event: their sessions in the room end with it."""
+    return event.user if isinstance(event, MemberLeft | MemberBanned) else None
 
 
 class Receipt(Model):

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 from schemas import limits
 from schemas.answers import Accepted, MemberView
-from schemas.events import Event, InviteCreated, MessagePosted
+from schemas.events import Event
 from schemas.queries import HoleQuery, PageQuery, RoomView
 from schemas.roles import Visibility
 from schemas.state import AppliedCommand, MemberState
@@ -110,19 +110,6 @@ def member_view(member: MemberState) -> MemberView:
     return MemberView(user=member.user, role=member.role)
 
 
-def answer_of(event: Event) -> Accepted:
-    """What the room answered to the command that made this event (I2)."""
-    return Accepted(
-        command_id=event.command_id,
-        room=event.room,
-        epoch=event.epoch,
-        seq=event.seq,
-        message_id=event.message_id if isinstance(event, MessagePosted) else None,
-        invite=event.invite if isinstance(event, InviteCreated) else None,
-        at=event.at,
-    )
-
-
 def applied_command(event: Event) -> AppliedCommand:
     """The event's command, with its answer."""
-    return AppliedCommand(actor=event.actor, command_id=event.command_id, answer=answer_of(event))
+    return AppliedCommand(actor=event.actor, command_id=event.command_id, answer=Accepted.of(event))

@@ -15,7 +15,7 @@ from schemas.state import MemberState
 from services.history.fold import state_of
 from services.history.intake import Command, Kept, Known, Outcome, Place, Plan, command_of, place_of, plan
 from services.history.messages import MessageRecord, emptied, message_state, told
-from services.history.pages import Window, answer_of, applied_command, is_member
+from services.history.pages import Window, applied_command, is_member
 from services.history.records import Projection, Put, RoomRecord, Standing, touched_message, touched_reactions
 from services.history.retention import Dated, Emptied, due_through
 from services.history.store import FENCE_LIFETIME, REMEMBERED_QUESTIONS, Loaded, RoomPage, TargetFacts
@@ -71,7 +71,7 @@ class MemoryStore:
     async def lookup(self, room: RoomId, actor: UserId, command_id: CommandId) -> Accepted | None:
         """See `Store.lookup`."""
         kept = self._commands.get(Command(room, actor, command_id))
-        return answer_of(kept.event) if kept is not None else None
+        return Accepted.of(kept.event) if kept is not None else None
 
     async def room(self, room: RoomId) -> RoomRecord | None:
         """See `Store.room`."""

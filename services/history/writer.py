@@ -26,7 +26,7 @@ from services.history.inbound import Inbound
 from services.history.intake import Conflict, Outcome, Repeated, StaleFence, Stored
 from services.history.metrics import HistoryMetrics
 from services.history.store import Store, StoreUnavailable
-from services.runtime.broker import BROKER_ERRORS, NotConfirmed, properties_of, wait_or
+from services.runtime.broker import BROKER_ERRORS, NotConfirmed, properties_of, tag_of, wait_or
 from services.runtime.settle import park
 
 log = structlog.get_logger()
@@ -119,8 +119,8 @@ class ShardWriter:
             for (delivery, logged), outcome in zip(batch.entries, outcomes, strict=True):
                 if (garbage := self._judge(logged, outcome)) is not None:
                     batch.parked.append((delivery, garbage))
-        rejected = {_tag(delivery) for delivery, garbage in batch.parked if not await self._park(delivery, garbage)}
-        if tags := [tag for tag in map(_tag, batch.deliveries) if tag not in rejected]:
+        rejected = {tag_of(delivery) for delivery, garbage in batch.parked if not await self._park(delivery, garbage)}
+        if tags := [tag for tag in map(tag_of, batch.deliveries) if tag not in rejected]:
             await self._channel.basic_ack(tags[-1], multiple=True, wait=False)
 
     async def _append(self, batch: list[Logged]) -> list[Outcome | Poison]:
@@ -174,7 +174,7 @@ class ShardWriter:
         try:
             await park(self._outlet, delivery, garbage.reason, garbage.detail, timeout_seconds=self._timeout_seconds)
         except NotConfirmed:
-            await self._channel.basic_reject(_tag(delivery), requeue=False)
+            await self._channel.basic_reject(tag_of(delivery), requeue=False)
             return False
         return True
 
@@ -191,7 +191,7 @@ class ShardWriter:
             return
         await self._reply(properties_of(delivery), answers)
         self._metrics.barriers.labels(asked.query.type).inc()
-        await self._channel.basic_ack(_tag(delivery), wait=False)
+        await self._channel.basic_ack(tag_of(delivery), wait=False)
 
     async def _reply(self, asked: commands.Basic.Properties, answers: Sequence[QueryAnswer]) -> None:
         """Send the parts of an answer, each once the broker has the one before. One that cannot be sent in time is
@@ -227,9 +227,3 @@ class ShardWriter:
 def _read(delivery: DeliveredMessage) -> Content:
     properties = properties_of(delivery)
     return read_delivery(delivery.routing_key or "", delivery.body, properties.reply_to, properties.correlation_id)
-
-
-def _tag(delivery: DeliveredMessage) -> int:
-    if delivery.delivery_tag is None:
-        raise AssertionError("a delivery of a consumer has a tag")
-    return delivery.delivery_tag

@@ -22,13 +22,6 @@ class Taken(NamedTuple):
     delivery: DeliveredMessage
 
 
-def tag_of(delivery: DeliveredMessage) -> int:
-    """The tag under which a delivery is acked."""
-    if delivery.delivery_tag is None:
-        raise AssertionError("a delivery of a consumer has a tag")
-    return delivery.delivery_tag
-
-
 def reply_address(delivery: DeliveredMessage) -> ReplyAddress | None:
     """Where its sender waits for an answer, if anywhere."""
     properties = properties_of(delivery)

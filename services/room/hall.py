@@ -13,7 +13,7 @@ from schemas.answers import Accepted, Refused
 from schemas.commands import EVENTLESS_VERBS, GATE_VERBS, OPERATOR_VERBS, ClientCommand, Command, Detach, Session
 from schemas.control import WorkerId
 from schemas.errors import Code
-from schemas.events import Event, MessagePosted
+from schemas.events import Event, MessagePosted, expelled
 from schemas.fanout import FanoutKind
 from schemas.ids import GateId, RoomId, UserId
 from schemas.signals import PresenceSignal, ReceiptSignal, Signal
@@ -36,9 +36,7 @@ from services.room.effects import (
     FanOut,
     Outcome,
     Reply,
-    accepted,
     event_headers,
-    expelled,
     log_entry,
     plain_headers,
     receipt_entry,
@@ -186,7 +184,7 @@ class Hall:
                 return self._happened(order, held, decision)
 
     def _happened(self, order: Order, held: HeldRoom, event: Event) -> Outcome:
-        command, frame, answer = order.command, event.to_json(), accepted(event)
+        command, frame, answer = order.command, event.to_json(), Accepted.of(event)
         rides = command.client if command.client and self.sessions.holds(command.room, command.client) else None
         gates = self.reach(command.room)
         held.in_progress += 1
@@ -204,7 +202,7 @@ class Hall:
             tag=order.tag,
             log=log_entry(event, frame, held.fence),
             effects=(
-                *_to_gates(FanOut(event_headers(event, rides), gates, frame)),
+                *_to_gates(FanOut(event_headers(event, rides, answer), gates, frame)),
                 *(() if rides else _reply(order, answer)),
             ),
             verb=command.type,

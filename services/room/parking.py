@@ -12,12 +12,12 @@ from aiormq.channel import Channel
 from schemas.answers import Refused
 from schemas.errors import Code, ParkReason
 from schemas.ids import CommandId
-from services.room.deliveries import Taken, delivery_count, reply_address, tag_of
+from services.room.deliveries import Taken, delivery_count, reply_address
 from services.room.effects import Outcome, Reply
 from services.room.line import AckWindow
 from services.room.orders import Misfit
 from services.room.surroundings import Surroundings
-from services.runtime.broker import NotConfirmed
+from services.runtime.broker import NotConfirmed, tag_of
 from services.runtime.settle import park
 
 log = structlog.get_logger()

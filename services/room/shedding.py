@@ -30,12 +30,19 @@ from schemas.commands import GATE_VERBS
 from schemas.errors import Code
 from schemas.ids import CommandId, RoomId, UserId
 from schemas.queries import LookupQuery
-from services.room.deliveries import reply_address, tag_of
+from services.room.deliveries import reply_address
 from services.room.effects import Reply
 from services.room.orders import Misfit, read_command
 from services.room.place import Place
 from services.room.surroundings import Surroundings
-from services.runtime.broker import LONGEST_PAUSE_SECONDS, NotConfirmed, is_cancelled, publish_patiently, wait_or
+from services.runtime.broker import (
+    LONGEST_PAUSE_SECONDS,
+    NotConfirmed,
+    is_cancelled,
+    publish_patiently,
+    tag_of,
+    wait_or,
+)
 
 log = structlog.get_logger()
 

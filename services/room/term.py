@@ -23,7 +23,7 @@ from schemas import routes
 from schemas.control import RosterRequest
 from schemas.ids import GateId, RoomId
 from services.room.barrier import BarrierQueries
-from services.room.deliveries import Taken, reply_address, tag_of, token_for
+from services.room.deliveries import Taken, reply_address, token_for
 from services.room.effects import LogEntry, Outcome
 from services.room.hall import Hall
 from services.room.inquiries import Inquiries
@@ -32,7 +32,7 @@ from services.room.orders import Misfit, Order, read_command
 from services.room.parking import Parking
 from services.room.place import Place
 from services.room.surroundings import Surroundings
-from services.runtime.broker import BROKER_ERRORS, PERSISTENT, is_cancelled, publish_patiently
+from services.runtime.broker import BROKER_ERRORS, PERSISTENT, is_cancelled, publish_patiently, tag_of
 
 log = structlog.get_logger()
 

@@ -327,6 +327,13 @@ def properties_of(delivery: DeliveredMessage) -> commands.Basic.Properties:
     return delivery.header.properties
 
 
+def tag_of(delivery: DeliveredMessage) -> int:
+    """The tag under which a delivery is settled."""
+    if delivery.delivery_tag is None:
+        raise AssertionError("a delivery of a consumer has a tag")
+    return delivery.delivery_tag
+
+
 def headers_of(delivery: DeliveredMessage) -> dict[str, Any]:  # Any: an AMQP field table
     """The AMQP headers of a delivery, never None."""
     return cast("dict[str, Any]", properties_of(delivery).headers or {})  # pamqp names its own table type

@@ -6,10 +6,11 @@ from datetime import timedelta
 import pytest
 
 from schemas import limits
+from schemas.answers import Accepted
 from schemas.events import EVENTS
 from services.history.fold import fold
 from services.history.intake import Conflict, Repeated, StaleFence, Stored
-from services.history.pages import Window, answer_of
+from services.history.pages import Window
 from services.history.store import FENCE_LIFETIME, REMEMBERED_QUESTIONS
 from tests.contract.chronicle import BEGAN, Chronicle, as_told, whole_story
 
@@ -162,7 +163,7 @@ async def test_i1_i3_a_command_id_used_twice_in_one_batch_is_stored_twice(histor
     log = [story.created(), story.said(command_id="once"), story.said(command_id="once"), story.said()]
     assert await history.append(log) == [Stored(), Stored(), Stored(reused=True), Stored()]
     assert await page(history) == [1, 2, 3, 4]
-    assert await history.lookup("general", "alice", "once") == answer_of(log[1].entry)
+    assert await history.lookup("general", "alice", "once") == Accepted.of(log[1].entry)
 
 
 async def test_i2_a_reused_command_id_delivered_again_is_a_repeat_and_the_first_answer_stays(history):
@@ -172,7 +173,7 @@ async def test_i2_a_reused_command_id_delivered_again_is_a_repeat_and_the_first_
         await append(history, logged)
     assert await history.append(log) == [Repeated()] * 4
     assert await history.append(log[2:]) == [Repeated()] * 2
-    assert await history.lookup("general", "alice", "once") == answer_of(log[1].entry)
+    assert await history.lookup("general", "alice", "once") == Accepted.of(log[1].entry)
     assert (await history.room("general")).messages == 3
 
 
@@ -257,7 +258,7 @@ async def test_i2_a_snapshot_brings_the_latest_commands_oldest_first_with_their_
     await append(history, story.created(), *story.chat(limits.RECENT_COMMANDS + 5))
     recent = (await history.snapshot("general")).recent
     expected = [logged.entry for logged in story.log][-limits.RECENT_COMMANDS :]
-    assert [command.answer for command in recent] == [answer_of(event) for event in expected]
+    assert [command.answer for command in recent] == [Accepted.of(event) for event in expected]
     assert recent[-1].answer.message_id == expected[-1].message_id
     assert {command.actor for command in recent} == {"alice"}
 
@@ -266,7 +267,7 @@ async def test_i2_a_command_is_looked_up_however_old(history):
     story = Chronicle()
     created, said = story.created(), story.said(command_id="once")
     await append(history, created, said, *story.chat(3))
-    assert await history.lookup("general", "alice", "once") == answer_of(said.entry)
+    assert await history.lookup("general", "alice", "once") == Accepted.of(said.entry)
     assert await history.lookup("general", "bob", "once") is None
     assert await history.lookup("other", "alice", "once") is None
 

@@ -4,9 +4,10 @@ import random
 
 import pytest
 
+from schemas.answers import Accepted
 from schemas.events import ReactionCount
 from services.history.intake import Conflict, Repeated, Stored
-from services.history.pages import Window, answer_of
+from services.history.pages import Window
 from tests.contract.chronicle import Chronicle, as_told
 
 pytestmark = pytest.mark.timeout(60)
@@ -162,7 +163,7 @@ async def test_i2_messages_and_edits_delivered_again_are_repeats_whatever_became
     for logged in story.log:
         assert await history.append([logged]) == [Repeated()]
     assert await told(history) == before
-    assert await history.lookup("general", "alice", "c2") == answer_of(story.log[1].entry)
+    assert await history.lookup("general", "alice", "c2") == Accepted.of(story.log[1].entry)
 
 
 async def test_another_message_in_the_place_of_an_edited_or_deleted_one_is_a_conflict(history):

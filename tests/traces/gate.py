@@ -13,7 +13,7 @@ from schemas.answers import Accepted, AttachAnswer, Refused
 from schemas.commands import Attach, Command, Detach, Position, SetStatus
 from schemas.commands import Session as SessionOfRoom
 from schemas.errors import Code
-from schemas.events import EVENT, Event, MemberBanned, MemberLeft
+from schemas.events import EVENT, Event, expelled
 from schemas.fanout import FanoutHeaders, FanoutKind
 from schemas.frames import SERVER_FRAMES, Attached, Detached, Reset
 from schemas.ids import ClientId, CommandId, GateId, RoomId, UserId
@@ -319,8 +319,7 @@ def _missing(answer: QueryAnswer | None, epoch: str, after: int, through: int) -
 
 
 def _numbered(event: Event) -> Numbered:
-    gone = event.user if isinstance(event, MemberLeft | MemberBanned) else None
-    return Numbered(event.seq, text_frame(event.to_json()), gone)
+    return Numbered(event.seq, text_frame(event.to_json()), expelled(event))
 
 
 def _accepted(headers: FanoutHeaders) -> Accepted:

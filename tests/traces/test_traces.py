@@ -4,11 +4,11 @@ from pathlib import Path
 import pytest
 from pydantic_core import to_json
 
+from schemas.answers import Accepted
 from schemas.errors import Code
 from services.gateway.wire import text_frame
 from services.room import hall, messages, model
 from services.room.decisions import Refusal
-from services.room.effects import accepted
 from tests.traces.client import Client
 from tests.traces.script import BadTrace, difference, replayed
 from tests.traces.world import World
@@ -99,7 +99,12 @@ def test_i7_a_writer_and_a_history_that_disagree_are_pointed_out(trace, monkeypa
 
 
 def test_i2_another_answer_to_the_same_command_is_pointed_out(trace, monkeypatch):
-    monkeypatch.setattr(hall, "accepted", lambda event: accepted(event).model_copy(update={"seq": 7}))
+    class Altered(Accepted):
+        @classmethod
+        def of(cls, event):
+            return Accepted.of(event).model_copy(update={"seq": 7})
+
+    monkeypatch.setattr(hall, "Accepted", Altered)
     path = trace("worker w1 starts", 'ann> create a public "A" id=x', "worker w2 starts", "worker w1 crashes")
     path.write_text(path.read_text() + 'ann> create a public "A" id=x\n')
     assert "  !! the first answer to x was accepted x at a 7, 12:00" in replayed(path, World().play).splitlines()

@@ -40,6 +40,7 @@ from services.runtime.broker import (
     open_channel,
     properties_of,
     publish_patiently,
+    tag_of,
     wait_or,
 )
 from services.runtime.settle import park
@@ -163,7 +164,7 @@ class Inbox:
                 raise
             log.exception("inbox_broke", routing_key=delivery.routing_key)
             self._metrics.inbox.labels("broke").inc()
-            await channel.basic_reject(_tag(delivery), requeue=False, wait=False)
+            await channel.basic_reject(tag_of(delivery), requeue=False, wait=False)
 
     async def _pass_on(self, channel: Channel, delivery: DeliveredMessage, command: Command) -> None:
         """Forward a command, or say that this cannot be. Who wants no answer is not told: theirs is kept, and all
@@ -183,10 +184,10 @@ class Inbox:
                     raise
             else:
                 self._metrics.inbox.labels(outcome).inc()
-                await channel.basic_ack(_tag(delivery), wait=False)
+                await channel.basic_ack(tag_of(delivery), wait=False)
                 return
         self._metrics.inbox.labels("given_back").inc()
-        await channel.basic_nack(_tag(delivery), requeue=True, wait=False)
+        await channel.basic_nack(tag_of(delivery), requeue=True, wait=False)
 
     async def _forward(self, delivery: DeliveredMessage, command: Command) -> str:
         """Send it to its room's queue, or tell the producer that this is full; the outcome, for the metrics.
@@ -219,10 +220,10 @@ class Inbox:
         await self._answer(delivery, Refused.of(unfit.code, unfit.message, command_id=unfit.command_id))
         self._metrics.inbox.labels(unfit.code.value).inc()
         if parked:
-            await channel.basic_ack(_tag(delivery), wait=False)
+            await channel.basic_ack(tag_of(delivery), wait=False)
         else:
             # The broker parks it then, without our reason.
-            await channel.basic_reject(_tag(delivery), requeue=False, wait=False)
+            await channel.basic_reject(tag_of(delivery), requeue=False, wait=False)
 
     async def _is_parked(self, delivery: DeliveredMessage, reason: ParkReason, detail: str) -> bool:
         channel = await self._publisher.confirming_channel(self._timeout)
@@ -260,9 +261,3 @@ def _is_full(error: Exception) -> bool:
     """The broker refused a publish, because a queue behind it is full."""
     cause = error.__cause__
     return isinstance(cause, DeliveryError) and not isinstance(cause, PublishError)
-
-
-def _tag(delivery: DeliveredMessage) -> int:
-    if delivery.delivery_tag is None:
-        raise AssertionError("a delivery of a consumer has a tag")
-    return delivery.delivery_tag

@@ -28,7 +28,7 @@ from services.history.fold import state_of
 from services.history.messages import edited_places, message_state, told
 from services.history.mongo.database import Collections, find_by_id
 from services.history.mongo.events import by_place, find_messages
-from services.history.pages import Window, answer_of, applied_command
+from services.history.pages import Window, applied_command
 from services.history.records import Projection, Put, RoomRecord, Standing
 from services.history.store import Loaded, RoomPage, TargetFacts
 from services.history.words import wanted_words
@@ -61,7 +61,7 @@ class Reads:
     async def lookup(self, room: RoomId, actor: UserId, command_id: CommandId) -> Accepted | None:
         """See `Store.lookup`."""
         document = await self._database.events.find_one(where(room=room, actor=actor, applied=command_id))
-        return answer_of(read_event(document).event) if document is not None else None
+        return Accepted.of(read_event(document).event) if document is not None else None
 
     async def room(self, room: RoomId) -> RoomRecord | None:
         """See `Store.room`."""

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from schemas.answers import Accepted
 from schemas.events import ReactionCount, decode_logged, encode_logged
 from schemas.queries import (
     MembersQuery,
@@ -15,7 +16,6 @@ from schemas.queries import (
     SnapshotQuery,
     TargetQuery,
 )
-from services.history.pages import answer_of
 from tests.bed.waiting import eventually
 from tests.contract.chronicle import BEGAN, Chronicle
 
@@ -82,8 +82,8 @@ async def test_i2_a_command_is_found_by_its_id_after_any_number_of_worker_restar
     marked = story.event("reaction_added", target=2, emoji="+1", command_id="alices-own")
     await log_side.log([said, marked, *story.chat(5)])
     for _ in range(2):
-        assert await log_side.lookup("general", "bob", "bobs-own") == answer_of(said.entry)
-        assert await log_side.lookup("general", "alice", "alices-own") == answer_of(marked.entry)
+        assert await log_side.lookup("general", "bob", "bobs-own") == Accepted.of(said.entry)
+        assert await log_side.lookup("general", "alice", "alices-own") == Accepted.of(marked.entry)
         assert await log_side.lookup("general", "alice", "bobs-own") is None
         assert await log_side.lookup("another", "bob", "bobs-own") is None
         await worker.stop()
@@ -222,7 +222,7 @@ async def test_what_a_room_has_kept_for_long_enough_nobody_reads_again_and_no_se
         ("for-ever", "the oldest words"),
         ("general", "new words"),
     ]
-    assert await log_side.lookup("general", "bob", old.entry.command_id) == answer_of(old.entry)
+    assert await log_side.lookup("general", "bob", old.entry.command_id) == Accepted.of(old.entry)
     target = await log_side.barrier(TargetQuery(room="general", actor="alice", seq=2))
     assert (target.message.author, target.message.deleted) == ("bob", True)
 

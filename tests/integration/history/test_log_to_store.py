@@ -5,10 +5,10 @@ import asyncio
 import pytest
 
 from schemas import routes
+from schemas.answers import Accepted
 from schemas.errors import ParkReason
 from schemas.queries import SnapshotQuery
 from services.history.fold import fold
-from services.history.pages import answer_of
 from services.runtime.broker import connect, headers_of, open_channel
 from tests.bed.waiting import eventually
 from tests.contract.chronicle import Chronicle, whole_story
@@ -53,7 +53,7 @@ async def test_a_snapshot_includes_everything_logged_before_it(start_history, lo
     await log_side.log(log)
     snapshot = await log_side.snapshot("general")
     assert (snapshot.state.seq, snapshot.fence) == (1000, 2)
-    assert snapshot.recent[-1].answer == answer_of(log[-1].entry)
+    assert snapshot.recent[-1].answer == Accepted.of(log[-1].entry)
 
 
 async def test_a_hole_and_a_lookup_include_everything_logged_before_them(start_history, log_side):
@@ -66,7 +66,7 @@ async def test_a_hole_and_a_lookup_include_everything_logged_before_them(start_h
     )
     assert [event.seq for event in page.events] == list(range(351, 402))
     assert page.head == 401
-    assert answer == answer_of(log[-1].entry)
+    assert answer == Accepted.of(log[-1].entry)
 
 
 async def test_i8_every_snapshot_raises_the_fence_also_of_a_room_that_is_not_there(start_history, log_side):

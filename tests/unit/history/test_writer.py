@@ -11,13 +11,13 @@ from structlog.processors import format_exc_info
 from structlog.testing import capture_logs
 
 from schemas import limits, routes
+from schemas.answers import Accepted
 from schemas.events import ReactionCount, encode_logged
 from schemas.parts import Joining, cut
 from schemas.queries import QUERY_ANSWER, HoleQuery, LookupQuery, SnapshotQuery, TargetAnswer, TargetQuery
 from schemas.state import MessageState, Snapshot
 from services.history.inbound import Inbound
 from services.history.metrics import HistoryMetrics
-from services.history.pages import answer_of
 from services.history.store import StoreUnavailable
 from services.history.store_memory import MemoryStore
 from services.history.writer import ShardWriter
@@ -124,7 +124,7 @@ async def test_a_lookup_is_answered_with_what_was_answered_then():
     asks = [query_of(LookupQuery(room="general", actor=actor, command_id="bobs-own")) for actor in ("bob", "alice")]
     await bench.deliver(*map(entry, log), *asks)
     replies = [QUERY_ANSWER.validate_json(told[2]) for told in await bench.write(5) if told[0] == "replied"]
-    assert [reply.answer for reply in replies] == [answer_of(log[1].entry), None]
+    assert [reply.answer for reply in replies] == [Accepted.of(log[1].entry), None]
 
 
 async def test_i8_a_query_delivered_again_gets_the_same_fence():
