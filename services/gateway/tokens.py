@@ -17,10 +17,11 @@ SECRET_BYTES: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A user, known until `expires_at` (Unix seconds)."""
+    """A user, known until `expires_at` (Unix seconds), with what the token's `scope` claim lists."""
 
     user: UserId
     expires_at: float
+    scopes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

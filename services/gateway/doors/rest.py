@@ -6,15 +6,13 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Query
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from starlette.requests import Request
+from fastapi import APIRouter, Query
 
 from schemas import limits
 from schemas.answers import Accepted, Refused
 from schemas.commands import Command, Join, Leave, Send
 from schemas.errors import Code
-from schemas.ids import CommandId, CommandIdField, RoomId, RoomIdField, UserId
+from schemas.ids import RoomId, RoomIdField, UserId
 from schemas.queries import (
     MembersAnswer,
     MembersQuery,
@@ -29,6 +27,7 @@ from schemas.queries import (
 )
 from services.gateway.creation import room_to_create
 from services.gateway.doors.backend import Backend, Look
+from services.gateway.doors.callers import Gate, Named, RetryFlag, User
 from services.gateway.doors.problems import Problem, Refusal, refuse
 from services.gateway.doors.rest_create import check_speaks_for_self, create_command, created_answer, people_of
 from services.gateway.doors.rest_models import (
@@ -51,7 +50,6 @@ from services.gateway.doors.rest_models import (
     SocketCheck,
     messages_of,
 )
-from services.gateway.tokens import TokenRefused
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {  # Any: FastAPI's own table
     "4XX": {"model": Problem, "description": "Refused; the code says why"},
@@ -61,36 +59,8 @@ MESSAGES_SHOWN = 100
 Limit = Annotated[int, Query(ge=1, le=100)]
 Offset = Annotated[int, Query(ge=0, le=100_000)]
 Seen = Annotated[int | None, Query(ge=0, le=2**53 - 1)]
-IdempotencyKey = Annotated[CommandIdField | None, Header(alias="Idempotency-Key")]
-RetryFlag = Annotated[bool, Header(alias="Idempotency-Retry")]
 
 
-async def _gate(request: Request) -> Backend:
-    backend = request.app.state.backend
-    if backend is None:
-        raise AssertionError("this application was made for its document only")
-    return backend  # type: ignore[no-any-return]  # Starlette's state is untyped; make_app puts it there
-
-
-Gate = Annotated[Backend, Depends(_gate)]
-Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False, bearerFormat="JWT"))]
-
-
-async def _caller(gate: Gate, bearer: Bearer) -> UserId:
-    if bearer is None or not bearer.credentials:
-        raise refuse(Code.UNAUTHENTICATED, "Authentication required", word="MISSING_AUTH")
-    verdict = gate.identify(bearer.credentials)
-    if isinstance(verdict, TokenRefused):
-        raise refuse(verdict.code, verdict.message)
-    return verdict.user
-
-
-async def _command_id(gate: Gate, key: IdempotencyKey = None) -> CommandId:
-    return key or gate.new_command_id()
-
-
-User = Annotated[UserId, Depends(_caller)]
-Named = Annotated[CommandId, Depends(_command_id)]
 router = APIRouter(responses=PROBLEMS)
 
 

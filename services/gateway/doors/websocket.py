@@ -15,10 +15,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Final, cast
-from urllib.parse import parse_qs
 
 import structlog
 from uvicorn.config import Config
@@ -28,10 +26,10 @@ from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
-from websockets.typing import Subprotocol
 
 from schemas.errors import Code
 from services.gateway.connection import Connection
+from services.gateway.doors.handshake import choose_subprotocol, token_of
 from services.gateway.gate import Gate
 
 log = structlog.get_logger()
@@ -40,8 +38,6 @@ _QUIET: Final = logging.getLogger("services.gateway.websocket")
 _QUIET.setLevel(logging.WARNING)
 
 PATH: Final = "/ws"
-BEARER: Final = "bearer."
-PROTOCOL: Final = Subprotocol("gatehouse")
 CLOSE_REASON_BYTES: Final = 123
 
 
@@ -242,24 +238,3 @@ class WebSocketDoor(asyncio.Protocol):
         unsent = self._unsent()
         self._answers_unsent = min(self._answers_unsent, unsent)
         return unsent - self._answers_unsent
-
-
-def choose_subprotocol(_: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:
-    """A browser wants one of those it offered: `gatehouse`, else the one that carries the token."""
-    if PROTOCOL in offered:
-        return PROTOCOL
-    return next((name for name in offered if name.startswith(BEARER)), None)
-
-
-def token_of(request: Request) -> str | None:
-    """The token of a handshake: `Authorization: Bearer`, subprotocol `bearer.<token>`, or `?token=`."""
-    for line in request.headers.get_all("Authorization"):
-        scheme, _, credentials = line.partition(" ")
-        if scheme.lower() == "bearer" and credentials.strip():
-            return credentials.strip()
-    for line in request.headers.get_all("Sec-WebSocket-Protocol"):
-        for name in line.split(","):
-            if name.strip().startswith(BEARER):
-                return name.strip().removeprefix(BEARER)
-    given = parse_qs(request.path.partition("?")[2]).get("token")
-    return given[0] if given else None
