@@ -143,7 +143,7 @@ async def test_a_client_that_sends_pings_and_reads_nothing_is_not_read_either(st
 
 @pytest.mark.parametrize("how", ["a close frame", "a frame too large to be read over", "a broken frame", "the end"])
 async def test_a_client_that_ends_without_reading_is_cut(start_bench, open_raw, how):
-    bench = await start_bench(close_seconds=0.3, frame_discard_bytes=100_000)
+    bench = await start_bench(close_seconds=0.3, frame_discard_bytes=100_000, write_buffer_bytes=2**20)
     client = await open_raw(bench)
     client.stop_reading()
     await fill(connection_of(bench), 300_000)
