@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from schemas.ids import ClientId
@@ -30,7 +31,7 @@ class Burst:
         return len(self._pushed)
 
     @property
-    def senders(self) -> Set[ClientId]:
+    def senders(self) -> AbstractSet[ClientId]:
         """Those who do not get the same bytes as everybody."""
         return self._own.keys()
 
