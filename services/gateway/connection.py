@@ -53,10 +53,10 @@ from schemas.queries import (
     SearchQuery,
 )
 from services.gateway.creation import room_to_create
-from services.gateway.limits import Bucket
+from services.gateway.limits import Bucket, Limit
 from services.gateway.refusals import judge, overloaded, rate_limited
 from services.gateway.session import Session
-from services.gateway.tokens import Identity, TokenRefused
+from services.gateway.tokens import Identity, KeyUnknown, TokenRefused
 from services.gateway.wire import text_frame
 
 if TYPE_CHECKING:
@@ -92,14 +92,16 @@ class Socket(Protocol):
 class Connection:
     """A client of this gate. The door calls `receive_*`; everything else is told through `write`."""
 
-    def __init__(self, gate: Gate, client: ClientId, socket: Socket, now: float) -> None:
+    def __init__(self, gate: Gate, client: ClientId, socket: Socket, now: float, address: str) -> None:
         self.client = client
+        self.address = address
         self.identity: Identity | None = None
         self.sessions: dict[RoomId, Session] = {}
         self.closing = False
         self._gate = gate
         self._socket = socket
         self._in_flight = 0
+        self._identifying = False
         self._bucket = Bucket(gate.settings.command_rate, gate.settings.command_burst)
         self._hello_due = now + gate.settings.hello_seconds
         self._ping_due = now + gate.settings.ping_seconds
@@ -188,12 +190,36 @@ class Connection:
 
     def identify(self, token: str, frame_id: FrameNumber | None = None) -> None:
         """Take the token as this connection's identity, or its renewal; a bad one ends the connection by code."""
-        verdict = self._gate.verifier.verify(token, self._gate.wall_clock())
+        if self._identifying:
+            self.refuse(frame_id, Code.OVERLOADED, "another token of this connection is being checked")
+            return
+        verdict = self._gate.identify(token)
+        if isinstance(verdict, KeyUnknown):
+            self._identifying = True
+            self._gate.spawn(self._identify_by_newer_keys(token, frame_id))
+        else:
+            self._take_verdict(verdict, frame_id)
+
+    async def _identify_by_newer_keys(self, token: str, frame_id: FrameNumber | None) -> None:
+        try:
+            verdict = await self._gate.identify_by_newer_keys(token)
+        finally:
+            self._identifying = False
+        if not self.closing:
+            self._take_verdict(verdict, frame_id)
+
+    def _take_verdict(self, verdict: Identity | TokenRefused, frame_id: FrameNumber | None) -> None:
+        known = self.identity
         if isinstance(verdict, TokenRefused):
             self.refuse(frame_id, verdict.code, verdict.message)
-            self.end(verdict.code)
-        elif self.identity is not None and self.identity.user != verdict.user:
+            if known is None or verdict.code is not Code.KEYS_UNAVAILABLE:
+                self.end(verdict.code)
+        elif known is not None and known.user != verdict.user:
             self.refuse(frame_id, Code.UNAUTHENTICATED, "a connection cannot become another user")
+        elif known is None and not self._gate.visitors.take_place(verdict.user):
+            self._gate.hit(Limit.CONNECTIONS_PER_USER)
+            self.refuse(frame_id, Code.TOO_MANY_CONNECTIONS)
+            self.end(Code.TOO_MANY_CONNECTIONS)
         else:
             self.identity = verdict
             self._gate.look_at(self, self.check(self._gate.clock(), self._gate.wall_clock()))
@@ -249,7 +275,7 @@ class Connection:
         return kind, self._take_known(kind, fields, frame_id)
 
     def _take_known(self, kind: str, fields: dict[str, Any], frame_id: FrameNumber | None) -> str:  # Any: JSON
-        wait = self._bucket.take(self._gate.clock())
+        wait = self._wait_seconds()
         if wait > 0:
             refusal = rate_limited(fields, frame_id, wait)
             self.send(refusal)
@@ -263,6 +289,15 @@ class Connection:
         except ValidationError as error:
             return self.refuse(frame_id, *judge(error))
 
+    def _wait_seconds(self) -> float:
+        """0, or how long the next frame must wait for its turn, the connection's or the user's."""
+        wait = self._bucket.take(self._gate.clock())
+        if wait > 0:
+            self._gate.hit(Limit.RATE_PER_CONNECTION)
+        elif self.identity is not None:
+            wait = self._gate.ask(self.identity.user)
+        return wait
+
     def _take_command(self, fields: dict[str, Any], frame_id: FrameNumber | None) -> str:  # Any: a JSON object
         identity = self._known()
         command_id = self._gate.new_command_id()
@@ -274,6 +309,7 @@ class Connection:
         )
         command = command_from_frame(fields, actor=identity.user, client=self.client, command_id=command_id, room=room)
         if self._in_flight >= self._gate.settings.in_flight_per_connection:
+            self._gate.hit(Limit.IN_FLIGHT_PER_CONNECTION)
             refusal: Refused | None = overloaded(command, TOO_MANY_YOURS)
         else:
             refusal = self._gate.commands.submit(command, FrameAsker(self, frame_id, command))
@@ -311,6 +347,7 @@ class Connection:
 
     def _attach(self, frame: AttachFrame) -> str:
         if frame.room not in self.sessions and len(self.sessions) >= self._gate.settings.rooms_per_connection:
+            self._gate.hit(Limit.ROOMS_PER_CONNECTION)
             return self.refuse(frame.id, Code.TOO_MANY_ROOMS)
         user = self._known().user
         before = self.sessions.get(frame.room)
@@ -330,6 +367,7 @@ class Connection:
 
     def _ask(self, frame: HistoryFrame | RoomsFrame | MembersFrame | SearchFrame) -> str:
         if self._in_flight >= self._gate.settings.in_flight_per_connection:
+            self._gate.hit(Limit.IN_FLIGHT_PER_CONNECTION)
             return self.refuse(frame.id, Code.OVERLOADED, TOO_MANY_YOURS)
         self._in_flight += 1
         query = self._query(frame)

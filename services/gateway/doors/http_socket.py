@@ -10,6 +10,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from services.gateway.doors.headers import security_headers
+
 
 class HttpSocket(HttpToolsProtocol):
     """Cut when the head of the first or the next request is not whole within `request_seconds`, or when a response is
@@ -30,6 +32,12 @@ class HttpSocket(HttpToolsProtocol):
         """The socket is gone."""
         self._forget_times()
         super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:
+        """What is no HTTP gets the headers of every other answer too."""
+        headers = "".join(f"{name}: {value}\r\n" for name, value in security_headers(https=False).items())
+        self.transport.write(f"HTTP/1.1 400 Bad Request\r\n{headers}".encode() + _rest_of_400(msg.encode()))
+        self.transport.close()
 
     def on_headers_complete(self) -> None:
         """The head is whole; with a WebSocket's the socket changes hands."""
@@ -61,3 +69,8 @@ class HttpSocket(HttpToolsProtocol):
         for due in (self._head_due, self._read_due):
             if due is not None:
                 due.cancel()
+
+
+def _rest_of_400(text: bytes) -> bytes:
+    head = b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
+    return head % len(text) + text

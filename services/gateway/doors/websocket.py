@@ -23,13 +23,25 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 from websockets.exceptions import InvalidState, PayloadTooBig
 from websockets.frames import Frame, Opcode
-from websockets.http11 import Request
-from websockets.protocol import OPEN
+from websockets.http11 import Request, Response
+from websockets.protocol import CONNECTING, OPEN
 from websockets.server import ServerProtocol
 
 from schemas.errors import Code
 from services.gateway.connection import Connection
-from services.gateway.doors.handshake import choose_subprotocol, token_of
+from services.gateway.doors.handshake import (
+    Passed,
+    Reason,
+    Rules,
+    Stopped,
+    came_by_https,
+    choose_subprotocol,
+    dress,
+    examine,
+    stop,
+    stop_at_limit,
+    stop_at_path,
+)
 from services.gateway.gate import Gate
 
 log = structlog.get_logger()
@@ -47,12 +59,14 @@ class WebSocketDoor(asyncio.Protocol):
     def __init__(
         self,
         gate: Gate,
+        rules: Rules,
         config: Config,  # noqa: ARG002 - uvicorn's signature
         server_state: ServerState,
         app_state: dict[str, Any],  # noqa: ARG002 - uvicorn's signature; Any: its own table
     ) -> None:
         self._gate = gate
         self._limit = gate.settings.write_buffer_bytes
+        self._rules = rules
         self._server_state = server_state
         self._transport: asyncio.Transport | None = None
         self._protocol = ServerProtocol(
@@ -88,6 +102,8 @@ class WebSocketDoor(asyncio.Protocol):
         if isinstance(self._protocol.parser_exc, PayloadTooBig) and self._connection is not None:
             self._connection.receive_unreadable(Code.TOO_LARGE, "the frame is too large to be read over")
             self._gate.metrics.closes.labels("1009").inc()
+        if self._connection is None and self._protocol.parser_exc is not None:
+            self._reject_unreadable()
         self._flush()
 
     def eof_received(self) -> None:
@@ -161,20 +177,57 @@ class WebSocketDoor(asyncio.Protocol):
     # The handshake.
 
     def _shake_hands(self, request: Request) -> None:
-        if request.path.partition("?")[0] != PATH:
-            response = self._protocol.reject(HTTPStatus.NOT_FOUND, "There is no WebSocket here.\n")
-        elif self._gate.draining:
-            response = self._protocol.reject(HTTPStatus.SERVICE_UNAVAILABLE, "This gate is going down.\n")
-        else:
-            response = self._protocol.accept(request)
+        passed = self._examine(request)
+        if isinstance(passed, Stopped):
+            self._reject(request, passed)
+            return
+        response = self._protocol.accept(request)
+        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+            self._send_rejection(request, response, None)
+            return
         self._protocol.send_response(response)
         self._flush()
         if self._protocol.state is not OPEN:
             return
-        self._connection = self._gate.connect(self)
-        token = token_of(request)
-        if token is not None:
-            self._connection.identify(token)
+        self._connection = self._gate.connect(self, passed.address)
+        if passed.token is not None:
+            self._connection.identify(passed.token)
+
+    def _examine(self, request: Request) -> Passed | Stopped:
+        if request.path.partition("?")[0] != PATH:
+            return stop_at_path()
+        return self._let_in(request)
+
+    def _let_in(self, request: Request) -> Passed | Stopped:
+        """What is asked of a handshake at every path: a place, an origin and a token that may be."""
+        if self._gate.draining:
+            return stop(Reason.DRAINING, Code.DRAINING)
+        passed = examine(request, self._peer(), self._rules)
+        if isinstance(passed, Stopped):
+            return passed
+        turned_away = self._gate.admit(passed.address)
+        return passed if turned_away is None else stop_at_limit(turned_away)
+
+    def _reject(self, request: Request, stopped: Stopped) -> None:
+        self._send_rejection(request, self._protocol.reject(HTTPStatus(stopped.problem.status), ""), stopped)
+
+    def _send_rejection(self, request: Request, response: Response, stopped: Stopped | None) -> None:
+        self._gate.metrics.handshakes_refused.labels((stopped.reason if stopped else Reason.MALFORMED).value).inc()
+        https = came_by_https(request, self._peer(), self._rules)
+        self._protocol.send_response(dress(response, stopped, https=https))
+        self._flush()
+
+    def _reject_unreadable(self) -> None:
+        """A head that websockets itself will not read on: too many lines, or too long ones. It hangs up behind it."""
+        if self._protocol.handshake_exc is not None and self._protocol.state is CONNECTING:
+            stopped = stop(Reason.MALFORMED, Code.BAD_FIELD, "the head of the handshake is too long, or is none")
+            response = self._protocol.reject(HTTPStatus.BAD_REQUEST, "")
+            self._gate.metrics.handshakes_refused.labels(stopped.reason.value).inc()
+            self._put(dress(response, stopped, https=False).serialize())
+
+    def _peer(self) -> str:
+        name = self._transport.get_extra_info("peername") if self._transport is not None else None
+        return str(name[0]) if isinstance(name, tuple) and name else ""
 
     # Frames.
 
