@@ -173,7 +173,7 @@ def _public_key(material: object, allowed: frozenset[str], *, kid: str | None, o
         raise BadKeys("its type is none of RSA, EC and Ed25519")
     algorithms = _fitting_algorithms(material)
     if own is not None:
-        algorithms &= {own}
+        algorithms = frozenset(one for one in algorithms if one == own)
         if not algorithms:
             raise BadKeys(f"its alg {own!r:.40} does not fit its type")
     if not algorithms & allowed:

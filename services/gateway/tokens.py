@@ -84,8 +84,8 @@ class Verifier:
         except (jwt.InvalidTokenError, ValueError, RecursionError) as error:
             return _no(f"the token is not valid: {error}")
         kid, algorithm = head.get("kid"), head.get("alg")
-        if "crit" in head or (kid is not None and not is_kid(kid)):
-            return _no("the token is not valid: its head wants what is not known here")
+        if kid is not None and not is_kid(kid):
+            return _no("the token is not valid: its kid is no text of a reasonable length")
         if not self.keys.may_check(algorithm):
             return _WRONG_ALGORITHM
         fitting = self.keys.fitting(kid)
