@@ -64,6 +64,7 @@ if TYPE_CHECKING:
 
 FRAME_NUMBER: Final[TypeAdapter[FrameNumber]] = TypeAdapter(FrameNumber)
 NORMAL_CLOSE: Final = 1000
+HELD_LIMIT: Final = 16
 TOO_MANY_YOURS: Final = "too many of your commands are in flight"
 
 
@@ -102,6 +103,7 @@ class Connection:
         self._socket = socket
         self._in_flight = 0
         self._identifying = False
+        self._held: list[bytes] = []
         self._bucket = Bucket(gate.settings.command_rate, gate.settings.command_burst)
         self._hello_due = now + gate.settings.hello_seconds
         self._ping_due = now + gate.settings.ping_seconds
@@ -207,6 +209,9 @@ class Connection:
             self._identifying = False
         if not self.closing:
             self._take_verdict(verdict, frame_id)
+        held, self._held = self._held, []
+        for data in held:
+            self.receive_text(data)
 
     def _take_verdict(self, verdict: Identity | TokenRefused, frame_id: FrameNumber | None) -> None:
         known = self.identity
@@ -241,6 +246,9 @@ class Connection:
     def receive_text(self, data: bytes) -> None:
         """One frame of the client. Whatever is wrong with it is answered, and the connection goes on."""
         if self.closing:
+            return
+        if self._identifying and self.identity is None and len(self._held) < HELD_LIMIT:
+            self._held.append(data)
             return
         kind, outcome = self._take_frame(data)
         self._gate.metrics.frames_received.labels(kind, outcome).inc()

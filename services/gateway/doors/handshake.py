@@ -117,18 +117,28 @@ def choose_subprotocol(_: ServerProtocol, offered: Sequence[Subprotocol]) -> Sub
     return next((name for name in offered if name.startswith(BEARER)), None)
 
 
-def dress(rejection: Response, stopped: Stopped | None, *, https: bool) -> Response:
-    """Make a rejected handshake's answer what every answer of this port is; without a problem its text stays."""
-    if stopped is not None:
+class Handshake(ServerProtocol):
+    """The protocol, whose refusals have the headers of every other answer: also those that it writes by itself."""
+
+    https = False
+
+    def send_response(self, response: Response) -> None:
+        """Answer the handshake."""
+        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+            for name, value in security_headers(https=self.https).items():
+                response.headers[name] = value
+        super().send_response(response)
+
+    def send_problem(self, stopped: Stopped) -> None:
+        """Refuse it."""
         said = respond(stopped.problem)
-        rejection.body = bytes(said.body)
+        response = self.reject(HTTPStatus(stopped.problem.status), "")
+        response.body = bytes(said.body)
         for name in ("Content-Type", "Content-Length"):
-            del rejection.headers[name]
+            del response.headers[name]
         for name, value in said.headers.items():
-            rejection.headers[name] = value
-    for name, value in security_headers(https=https).items():
-        rejection.headers[name] = value
-    return rejection
+            response.headers[name] = value
+        self.send_response(response)
 
 
 def came_by_https(request: Request, peer: str, rules: Rules) -> bool:

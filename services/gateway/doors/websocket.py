@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from http import HTTPStatus
 from typing import Any, Final, cast
 
 import structlog
@@ -23,20 +22,19 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 from websockets.exceptions import InvalidState, PayloadTooBig
 from websockets.frames import Frame, Opcode
-from websockets.http11 import Request, Response
-from websockets.protocol import CONNECTING, OPEN
-from websockets.server import ServerProtocol
+from websockets.http11 import Request
+from websockets.protocol import OPEN
 
 from schemas.errors import Code
 from services.gateway.connection import Connection
 from services.gateway.doors.handshake import (
+    Handshake,
     Passed,
     Reason,
     Rules,
     Stopped,
     came_by_https,
     choose_subprotocol,
-    dress,
     examine,
     stop,
     stop_at_limit,
@@ -69,7 +67,7 @@ class WebSocketDoor(asyncio.Protocol):
         self._rules = rules
         self._server_state = server_state
         self._transport: asyncio.Transport | None = None
-        self._protocol = ServerProtocol(
+        self._protocol = Handshake(
             select_subprotocol=choose_subprotocol,
             max_size=gate.settings.frame_discard_bytes,
             logger=_QUIET,
@@ -102,8 +100,6 @@ class WebSocketDoor(asyncio.Protocol):
         if isinstance(self._protocol.parser_exc, PayloadTooBig) and self._connection is not None:
             self._connection.receive_unreadable(Code.TOO_LARGE, "the frame is too large to be read over")
             self._gate.metrics.closes.labels("1009").inc()
-        if self._connection is None and self._protocol.parser_exc is not None:
-            self._reject_unreadable()
         self._flush()
 
     def eof_received(self) -> None:
@@ -177,17 +173,16 @@ class WebSocketDoor(asyncio.Protocol):
     # The handshake.
 
     def _shake_hands(self, request: Request) -> None:
+        self._protocol.https = came_by_https(request, self._peer(), self._rules)
         passed = self._examine(request)
         if isinstance(passed, Stopped):
-            self._reject(request, passed)
-            return
-        response = self._protocol.accept(request)
-        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
-            self._send_rejection(request, response, None)
-            return
-        self._protocol.send_response(response)
+            self._protocol.send_problem(passed)
+        else:
+            self._protocol.send_response(self._protocol.accept(request))
         self._flush()
-        if self._protocol.state is not OPEN:
+        if isinstance(passed, Stopped) or self._protocol.state is not OPEN:
+            reason = passed.reason if isinstance(passed, Stopped) else Reason.MALFORMED
+            self._gate.metrics.handshakes_refused.labels(reason.value).inc()
             return
         self._connection = self._gate.connect(self, passed.address)
         if passed.token is not None:
@@ -207,23 +202,6 @@ class WebSocketDoor(asyncio.Protocol):
             return passed
         turned_away = self._gate.admit(passed.address)
         return passed if turned_away is None else stop_at_limit(turned_away)
-
-    def _reject(self, request: Request, stopped: Stopped) -> None:
-        self._send_rejection(request, self._protocol.reject(HTTPStatus(stopped.problem.status), ""), stopped)
-
-    def _send_rejection(self, request: Request, response: Response, stopped: Stopped | None) -> None:
-        self._gate.metrics.handshakes_refused.labels((stopped.reason if stopped else Reason.MALFORMED).value).inc()
-        https = came_by_https(request, self._peer(), self._rules)
-        self._protocol.send_response(dress(response, stopped, https=https))
-        self._flush()
-
-    def _reject_unreadable(self) -> None:
-        """A head that websockets itself will not read on: too many lines, or too long ones. It hangs up behind it."""
-        if self._protocol.handshake_exc is not None and self._protocol.state is CONNECTING:
-            stopped = stop(Reason.MALFORMED, Code.BAD_FIELD, "the head of the handshake is too long, or is none")
-            response = self._protocol.reject(HTTPStatus.BAD_REQUEST, "")
-            self._gate.metrics.handshakes_refused.labels(stopped.reason.value).inc()
-            self._put(dress(response, stopped, https=False).serialize())
 
     def _peer(self) -> str:
         name = self._transport.get_extra_info("peername") if self._transport is not None else None
