@@ -192,6 +192,9 @@ def _fetch(url: str) -> bytes:
     try:
         with _OPENER.open(asked, timeout=FETCH_SECONDS) as response:
             return _bounded(response)
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise NotRead(f"the address answers {error.code}") from None
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise NotRead(f"{type(error).__name__}: {error}") from error
 

@@ -9,6 +9,13 @@ from typing import Any
 HANG_SECONDS = 30.0
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: Any) -> None:
+        """A client that did not wait is none of ours."""
+
+
 class KeyServer:
     """Serves `document` at `/keys` with `status`. While `hangs` is set nobody is answered."""
 
@@ -19,7 +26,7 @@ class KeyServer:
         self.asked = 0
         self.hangs = False
         self.released = threading.Event()
-        self._server: ThreadingHTTPServer | None = None
+        self._server: _Server | None = None
         self._port = 0
 
     @property
@@ -28,8 +35,7 @@ class KeyServer:
 
     def start(self) -> None:
         """Listen, on the same port as before where there was one."""
-        self._server = ThreadingHTTPServer(("127.0.0.1", self._port), self._handler())
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", self._port), self._handler())
         self._port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
