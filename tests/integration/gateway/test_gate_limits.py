@@ -165,8 +165,9 @@ async def test_limits_of_one_connection_are_counted_too(start_bench):
     bench.room.open("r", "ann")
     bench.room.open("s", "ann")
     socket = await bench.attached("ann", "r")
+    assert (await socket.ask(type="attach", room="s"))["code"] == "too_many_rooms"
     assert (await socket.ask(type="attach", room="s"))["code"] == "rate_limited"
-    assert hits(bench) == {"rate_per_connection": 1}
+    assert hits(bench) == {"rooms_per_connection": 1, "rate_per_connection": 1}
 
 
 async def test_two_thousand_connections_of_one_address_are_no_flood(bench):
