@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from http import HTTPStatus
 from typing import Any, Final, cast
 
 import structlog
@@ -24,11 +23,22 @@ from websockets.exceptions import InvalidState, PayloadTooBig
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import OPEN
-from websockets.server import ServerProtocol
 
 from schemas.errors import Code
 from services.gateway.connection import Connection
-from services.gateway.doors.handshake import choose_subprotocol, token_of
+from services.gateway.doors.handshake import (
+    Handshake,
+    Passed,
+    Reason,
+    Rules,
+    Stopped,
+    came_by_https,
+    choose_subprotocol,
+    examine,
+    stop,
+    stop_at_limit,
+    stop_at_path,
+)
 from services.gateway.gate import Gate
 
 log = structlog.get_logger()
@@ -46,14 +56,16 @@ class WebSocketDoor(asyncio.Protocol):
     def __init__(
         self,
         gate: Gate,
+        rules: Rules,
         config: Config,  # noqa: ARG002 - uvicorn's signature
         server_state: ServerState,
         app_state: dict[str, Any],  # noqa: ARG002 - uvicorn's signature; Any: its own table
     ) -> None:
         self._gate = gate
+        self._rules = rules
         self._server_state = server_state
         self._transport: asyncio.Transport | None = None
-        self._protocol = ServerProtocol(
+        self._protocol = Handshake(
             select_subprotocol=choose_subprotocol,
             max_size=gate.settings.frame_discard_bytes,
             logger=_QUIET,
@@ -158,20 +170,39 @@ class WebSocketDoor(asyncio.Protocol):
     # The handshake.
 
     def _shake_hands(self, request: Request) -> None:
-        if request.path.partition("?")[0] != PATH:
-            response = self._protocol.reject(HTTPStatus.NOT_FOUND, "There is no WebSocket here.\n")
-        elif self._gate.draining:
-            response = self._protocol.reject(HTTPStatus.SERVICE_UNAVAILABLE, "This gate is going down.\n")
+        self._protocol.https = came_by_https(request, self._peer(), self._rules)
+        passed = self._examine(request)
+        if isinstance(passed, Stopped):
+            self._protocol.send_problem(passed)
         else:
-            response = self._protocol.accept(request)
-        self._protocol.send_response(response)
+            self._protocol.send_response(self._protocol.accept(request))
         self._flush()
-        if self._protocol.state is not OPEN:
+        if isinstance(passed, Stopped) or self._protocol.state is not OPEN:
+            reason = passed.reason if isinstance(passed, Stopped) else Reason.MALFORMED
+            self._gate.metrics.handshakes_refused.labels(reason.value).inc()
             return
-        self._connection = self._gate.connect(self)
-        token = token_of(request)
-        if token is not None:
-            self._connection.identify(token)
+        self._connection = self._gate.connect(self, passed.address)
+        if passed.token is not None:
+            self._connection.identify(passed.token)
+
+    def _examine(self, request: Request) -> Passed | Stopped:
+        if request.path.partition("?")[0] != PATH:
+            return stop_at_path()
+        return self._let_in(request)
+
+    def _let_in(self, request: Request) -> Passed | Stopped:
+        """What is asked of a handshake at every path: a place, an origin and a token that may be."""
+        if self._gate.draining:
+            return stop(Reason.DRAINING, Code.DRAINING)
+        passed = examine(request, self._peer(), self._rules)
+        if isinstance(passed, Stopped):
+            return passed
+        turned_away = self._gate.admit(passed.address)
+        return passed if turned_away is None else stop_at_limit(turned_away)
+
+    def _peer(self) -> str:
+        name = self._transport.get_extra_info("peername") if self._transport is not None else None
+        return str(name[0]) if isinstance(name, tuple) and name else ""
 
     # Frames.
 
