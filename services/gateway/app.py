@@ -19,6 +19,7 @@ from schemas.queries import Query, QueryAnswer
 from services.gateway.demo import seed
 from services.gateway.doors.amqp import Inbox
 from services.gateway.doors.backend import Look
+from services.gateway.doors.conversation.door import Conversations
 from services.gateway.doors.http import make_app
 from services.gateway.doors.http_socket import HttpSocket
 from services.gateway.doors.websocket import WebSocketDoor
@@ -135,7 +136,7 @@ class Service:
             host=self.settings.http_host,
             port=self.settings.http_port,
             http=partial(HttpSocket, self.settings.request_seconds),  # type: ignore[arg-type]  # as with ws
-            ws=partial(WebSocketDoor, self.gate),  # type: ignore[arg-type]  # any factory of protocols will do
+            ws=partial(WebSocketDoor, self.gate, Conversations(self.gate)),  # type: ignore[arg-type]  # any factory of protocols will do
             lifespan="off",
             log_config=None,
             access_log=False,

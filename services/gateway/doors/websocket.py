@@ -1,4 +1,5 @@
-"""The WebSocket door at `/ws`: a protocol class that uvicorn hands the accepted connection to.
+"""The WebSocket door at `/ws`, and at `/chat/ws/<id>` in other words (`conversation`): a protocol class that uvicorn
+hands the accepted connection to.
 
 Handshake, fragments and control frames are websockets' sans-I/O `ServerProtocol`; pushed frames come ready-made and go
 to the transport past it. There is no task per connection. Compression is not negotiated.
@@ -23,13 +24,17 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 from websockets.exceptions import InvalidState, PayloadTooBig
 from websockets.frames import Frame, Opcode
-from websockets.http11 import Request
-from websockets.protocol import OPEN
+from websockets.http11 import Request, Response
+from websockets.protocol import CONNECTING, OPEN
 from websockets.server import ServerProtocol
 
+from schemas.answers import Refused
 from schemas.errors import Code
 from services.gateway.connection import Connection
+from services.gateway.doors.conversation.admission import PREFIX as CONVERSATIONS
+from services.gateway.doors.conversation.door import Conversations, ConversationSocket
 from services.gateway.doors.handshake import choose_subprotocol, token_of
+from services.gateway.doors.problems import MEDIA_TYPE, Problem, headers_of, problem_of
 from services.gateway.gate import Gate
 
 log = structlog.get_logger()
@@ -47,11 +52,14 @@ class WebSocketDoor(asyncio.Protocol):
     def __init__(
         self,
         gate: Gate,
+        conversations: Conversations,
         config: Config,  # noqa: ARG002 - uvicorn's signature
         server_state: ServerState,
         app_state: dict[str, Any],  # noqa: ARG002 - uvicorn's signature; Any: its own table
     ) -> None:
         self._gate = gate
+        self._conversations = conversations
+        self._conversation: ConversationSocket | None = None
         self._limit = gate.settings.write_buffer_bytes
         self._server_state = server_state
         self._transport: asyncio.Transport | None = None
@@ -102,6 +110,8 @@ class WebSocketDoor(asyncio.Protocol):
             log.debug("socket_lost", error=repr(exc))
         if self._connection is not None:
             self._gate.disconnect(self._connection)
+        if self._conversation is not None:
+            self._conversation.release()
         self._transport = None
 
     def pause_writing(self) -> None:
@@ -161,6 +171,9 @@ class WebSocketDoor(asyncio.Protocol):
     # The handshake.
 
     def _shake_hands(self, request: Request) -> None:
+        if request.path.startswith(CONVERSATIONS):
+            self._shake_hands_later(request)
+            return
         if request.path.partition("?")[0] != PATH:
             response = self._protocol.reject(HTTPStatus.NOT_FOUND, "There is no WebSocket here.\n")
         elif self._gate.draining:
@@ -175,6 +188,51 @@ class WebSocketDoor(asyncio.Protocol):
         token = token_of(request)
         if token is not None:
             self._connection.identify(token)
+
+    def _shake_hands_later(self, request: Request) -> None:
+        """A conversation's handshake waits for history. Nothing is read meanwhile: what the client sends already stays
+        in the kernel."""
+        response = self._protocol.accept(request)
+        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+            self._respond(response)
+        elif self._gate.draining:
+            self._turn_away(problem_of(Refused.of(Code.DRAINING)))
+        elif self._transport is not None:
+            self._transport.pause_reading()
+            self._gate.spawn(self._let_in(request, response))
+
+    async def _let_in(self, request: Request, response: Response) -> None:
+        try:
+            verdict = await self._conversations.knock(request, self)
+            if isinstance(verdict, Problem):
+                self._turn_away(verdict)
+            else:
+                self._enter(verdict, response)
+        finally:
+            if self._protocol.state is CONNECTING:
+                self.abort()
+
+    def _enter(self, conversation: ConversationSocket, response: Response) -> None:
+        self._conversation = conversation
+        if self._transport is None or self._transport.is_closing():
+            conversation.release()
+        elif self._gate.draining:
+            self._turn_away(problem_of(Refused.of(Code.DRAINING)))
+        else:
+            self._respond(response)
+            self._connection = conversation.open()
+            self._transport.resume_reading()
+
+    def _turn_away(self, problem: Problem) -> None:
+        """Refuse a handshake with a body that says why."""
+        response = self._protocol.reject(problem.status, problem.model_dump_json(exclude_none=True))
+        del response.headers["Content-Type"]
+        response.headers.update({"Content-Type": MEDIA_TYPE, **headers_of(problem)})
+        self._respond(response)
+
+    def _respond(self, response: Response) -> None:
+        self._protocol.send_response(response)
+        self._flush()
 
     # Frames.
 
@@ -208,7 +266,7 @@ class WebSocketDoor(asyncio.Protocol):
         elif self._opcode is Opcode.BINARY:
             connection.receive_unreadable(Code.BAD_FRAME, "frames are text")
         else:
-            connection.receive_text(b"".join(parts))
+            (self._conversation or connection).receive_text(b"".join(parts))
 
     # Bytes.
 
