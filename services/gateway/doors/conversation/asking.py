@@ -82,7 +82,8 @@ def parse(data: bytes) -> AnyFrame | Refused:
         return Refused.of(Code.BAD_FRAME, f"the frame is not JSON: {error}")
     if not isinstance(fields, dict):
         return Refused.of(Code.BAD_FRAME, "a frame is a JSON object")
-    if fields.get("type") not in TYPES:
+    kind = fields.get("type")
+    if not isinstance(kind, str) or kind not in TYPES:
         return Refused.of(Code.UNKNOWN_COMMAND, f"type: one of {', '.join(sorted(TYPES))}")
     try:
         return _FRAME.validate_python(fields)

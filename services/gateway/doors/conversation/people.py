@@ -49,13 +49,14 @@ class People:
             self.listed[user] = role
         self.count += 1
 
-    def leave(self, user: str) -> None:
-        """One less. Whoever is known not to take part cannot go."""
+    def leave(self, user: str) -> bool:
+        """One less; False for somebody who is known not to take part."""
         if self.complete and user not in self.listed:
-            return
+            return False
         self.listed.pop(user, None)
         self.online.discard(user)
         self.count = max(self.count - 1, len(self.listed))
+        return True
 
     def see(self, user: str, state: str) -> str | None:
         """`join` or `leave`, where somebody came or went with this state; None where nothing changed."""

@@ -244,7 +244,8 @@ class Script:
     def _tell(self, heard: Heard, *, known: bool) -> None:
         tell = telling.MEMBERS.get(heard.frame["event"])
         if tell is not None:
-            self._say(tell(heard.frame, self.people), asked=False)
+            frame = tell(heard.frame, self.people)
+            self._out += [] if frame is None else [Say(encode(frame), asked=False)]
         elif heard.said is not None and not known:
             self._out.append(Say(heard.said, asked=False))
 
@@ -314,6 +315,7 @@ class Script:
         found = telling.messages(event.to_dict() for event in self._page.events)
         self._page = self._page.model_copy(update={"events": ()})
         if self._opened:
+            self._ahead.clear()  # who forgets everything forgets these as well
             self._say(telling.sync(self.room, found, self._seen, self.people, reset=True), asked=True)
             return
         self._opened = True

@@ -130,9 +130,10 @@ def joined(event: Frame, people: People) -> Frame:
     return _membership("participant_joined", event, people)
 
 
-def left(event: Frame, people: People) -> Frame:
-    """A participant no longer."""
-    people.leave(event["user"])
+def left(event: Frame, people: People) -> Frame | None:
+    """A participant no longer. Nothing is said of a ban of somebody who was none."""
+    if not people.leave(event["user"]):
+        return None
     reason = "banned" if event["event"] == "member_banned" else event["reason"]
     return _membership("participant_left", event, people) | {"reason": reason}
 
@@ -196,7 +197,7 @@ ALIKE: Final[dict[str, Callable[[Frame], Frame]]] = {
 """Events that are said to every client in the same bytes. Those of members are said with counts; all others not at
 all."""
 
-MEMBERS: Final[dict[str, Callable[[Frame, People], Frame]]] = {
+MEMBERS: Final[dict[str, Callable[[Frame, People], Frame | None]]] = {
     "member_joined": joined,
     "member_left": left,
     "member_banned": left,
