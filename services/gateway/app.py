@@ -57,6 +57,7 @@ class Service:
     def __init__(self, settings: GatewaySettings) -> None:
         self.settings = settings
         self.gate = Gate(settings)
+        self.conversations = Conversations(self.gate)
         self.health = Health()
         self.closing = asyncio.Event()
         self.fanout = Fanout(self.gate, self.health, self.closing)
@@ -136,7 +137,7 @@ class Service:
             host=self.settings.http_host,
             port=self.settings.http_port,
             http=partial(HttpSocket, self.settings.request_seconds),  # type: ignore[arg-type]  # as with ws
-            ws=partial(WebSocketDoor, self.gate, Conversations(self.gate)),  # type: ignore[arg-type]  # any factory of protocols will do
+            ws=partial(WebSocketDoor, self.gate, self.conversations),  # type: ignore[arg-type]  # any factory of protocols will do
             lifespan="off",
             log_config=None,
             access_log=False,

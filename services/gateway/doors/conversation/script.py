@@ -291,7 +291,7 @@ class Script:
             if action is not None and user != self.user and not signal.get("anew"):
                 self._say(telling.came_or_went(self.room, self.people, user, action), asked=False)
         if signal.get("anew"):
-            self._say(telling.participant_list(self.room, self.people, at.isoformat()), asked=False)
+            self._say(telling.participant_list(self.room, self.people, at), asked=False)
 
     # Opening, and opening anew.
 
@@ -320,7 +320,7 @@ class Script:
             return
         self._opened = True
         self._say(telling.connected(self.room, self.user, self.people.count), asked=True)
-        self._say(telling.participant_list(self.room, self.people, at.isoformat()), asked=True)
+        self._say(telling.participant_list(self.room, self.people, at), asked=True)
         for message in found:
             self._say(message, asked=True)
         early, self._early = self._early, []

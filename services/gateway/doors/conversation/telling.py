@@ -7,6 +7,7 @@ under `message`. Native frames are read as the JSON objects they are: what a new
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Final
 
 from services.gateway.doors.conversation.asking import Frame
@@ -79,7 +80,7 @@ def connected(room: str, user: str, count: int) -> Frame:
     }
 
 
-def participant_list(room: str, people: People, at: str) -> Frame:
+def participant_list(room: str, people: People, at: datetime) -> Frame:
     """Everybody."""
     return {
         "type": "participant_list",
