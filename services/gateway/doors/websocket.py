@@ -221,7 +221,8 @@ class WebSocketDoor(asyncio.Protocol):
         else:
             self._respond(response)
             self._connection = conversation.open()
-            self._transport.resume_reading()
+            if not self._transport.is_closing():
+                self._transport.resume_reading()
 
     def _turn_away(self, problem: Problem) -> None:
         """Refuse a handshake with a body that says why."""

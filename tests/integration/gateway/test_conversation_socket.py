@@ -11,6 +11,7 @@ from websockets.exceptions import InvalidStatus
 from schemas.errors import Code
 from schemas.frames import Reset
 from schemas.ids import UserId
+from services.gateway.doors.conversation import door
 from services.gateway.wire import text_frame
 from tests.bed.waiting import eventually
 from tests.integration.gateway.conftest import WAIT_SECONDS, Socket, token
@@ -309,6 +310,27 @@ async def test_after_a_reset_the_client_gets_a_sync_and_goes_on(bench):
     assert [one["sequence_id"] for one in sync["messages"]] == [1, 2, 3]
     await bench.room.post(room, "ann", "next")
     assert (await ann.receive())["sequence_id"] == 4
+
+
+async def test_a_client_whose_fresh_page_cannot_be_had_is_sent_to_come_back(start_bench, monkeypatch):
+    monkeypatch.setattr(door, "RELOAD_PAUSE_SECONDS", 0)
+    bench = await start_bench(query_seconds=0.2)
+    room = bench.room.open("r", "ann")
+    ann, _ = await converse(bench, "ann")
+    [connection] = bench.gate.connections.values()
+    bench.room.blind = True
+    connection.write(text_frame(Reset(room=room, epoch="e1", seq=3).to_json()))
+    assert (await ann.receive())["code"] == "BROKER_LOST"
+    assert (await ann.closed())[0] == 4004
+    assert len(bench.room.unanswered) == door.RELOAD_TRIES
+
+
+async def test_pushes_that_are_lost_are_made_up_for(bench):
+    room = bench.room.open("r", "ann")
+    ann, _ = await converse(bench, "ann")
+    bench.room.append(room, "ann", "lost on its way")
+    await bench.room.post(room, "ann", "and the next")
+    assert [one["content"] for one in await ann.take(2)] == ["lost on its way", "and the next"]
 
 
 # The end.
