@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from schemas.errors import Code
+from schemas.events import Expulsion
 from schemas.ids import ClientId, CommandId, Epoch, GateId, InviteId, MessageId, RoomId, UserId
 
 GATES_PER_PUBLISH: Final = 1_000
 """All headers of a delivery must fit one AMQP frame: above this many gates a fan-out is split (stack.md)."""
 
 
-OPTIONAL: Final = ("skip", "command_id", "message_id", "invite", "at", "expel")
+OPTIONAL: Final = ("skip", "command_id", "message_id", "invite", "at", "expel", "expel_code")
 
 
 class FanoutKind(StrEnum):
@@ -37,7 +39,7 @@ class FanoutHeaders:
         room, epoch, seq: the position after this delivery.
         skip: the client whose command made the event. It gets `accepted` in place of the event.
         command_id, message_id, invite, at: what that `accepted` says.
-        expel: this user's sessions in the room end behind this event.
+        expel, expel_code: this user's sessions in the room end behind this event, and are told this code.
     """
 
     kind: FanoutKind
@@ -50,6 +52,16 @@ class FanoutHeaders:
     invite: InviteId | None = None
     at: str | None = None
     expel: UserId | None = None
+    expel_code: str | None = None
+
+    @property
+    def expulsion(self) -> Expulsion | None:
+        """Who is no member any more behind this event.
+
+        Raises:
+            ValueError: the code is none of ours.
+        """
+        return None if self.expel is None else Expulsion(self.expel, Code(self.expel_code or Code.NOT_A_MEMBER))
 
     def to_headers(self, gates: list[str]) -> dict[str, Any]:  # Any: an AMQP field table
         """The AMQP header table of one publish to `gates` (routing keys, at most `GATES_PER_PUBLISH`)."""

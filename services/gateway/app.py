@@ -11,9 +11,10 @@ import structlog
 import uvicorn
 from aio_pika.abc import AbstractConnection
 
-from schemas.answers import Answer
+from schemas.answers import Answer, Refused
 from schemas.commands import Command
 from schemas.control import Control, GateGone, GateHeartbeat, RosterDone, RosterRequest
+from schemas.errors import Code
 from schemas.ids import CommandId, RoomId, UserId
 from schemas.queries import Query, QueryAnswer
 from services.gateway.demo import seed
@@ -23,6 +24,7 @@ from services.gateway.doors.conversation.door import Conversations
 from services.gateway.doors.http import make_app
 from services.gateway.doors.http_socket import HttpSocket
 from services.gateway.doors.websocket import WebSocketDoor
+from services.gateway.drain import drain
 from services.gateway.fanout import Fanout
 from services.gateway.gate import Gate
 from services.gateway.links import HEALTH_PART, Publisher
@@ -101,7 +103,7 @@ class Service:
         self.health.draining = True
         for listener in getattr(self.server, "servers", ()):
             listener.close()
-        await self.gate.drain(deadline)
+        await drain(self.gate, deadline)
         await self.control.tell(GateGone(gate=self.gate.gate_id))
         self.closing.set()
         self.server.should_exit = True
@@ -164,7 +166,10 @@ class HttpBackend:
         return self._gate.new_command_id()
 
     async def command(self, command: Command) -> Answer:
-        """Have a command decided."""
+        """Have a command decided. A gate that goes down takes none; of one that was sent before nobody here knows."""
+        if self._gate.draining:
+            code = Code.NO_ANSWER if command.retry else Code.DRAINING
+            return Refused.of(code, command_id=command.command_id)
         return await self._gate.commands.ask(command)
 
     async def query(self, query: Query) -> QueryAnswer:

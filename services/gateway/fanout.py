@@ -168,7 +168,7 @@ class Fanout:
 
     def _receive_event(self, headers: FanoutHeaders, body: bytes) -> None:
         own = self._own(headers)
-        event = LiveEvent(headers.epoch, headers.seq, text_frame(body), own, headers.expel)
+        event = LiveEvent(headers.epoch, headers.seq, text_frame(body), own, headers.expulsion)
         followed = self._gate.hub.receive_event(headers.room, event)
         if not followed and own is not None:
             own.outlet.write(own.frame)

@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from functools import partial
-from random import uniform
 from secrets import token_hex, token_urlsafe
 from typing import Any, Final, assert_never
 
@@ -23,7 +22,6 @@ from schemas.commands import Session as SessionOfRoom
 from schemas.errors import Code
 from schemas.ids import ClientId, CommandId, Epoch, GateId, RoomId, UserId
 from schemas.signals import ServiceSignal
-from services.gateway.bounds import FeedLimits
 from services.gateway.commands import Commands
 from services.gateway.connection import Connection, Socket
 from services.gateway.deadlines import Deadlines
@@ -33,8 +31,9 @@ from services.gateway.metrics import Metrics
 from services.gateway.queries import Queries
 from services.gateway.recent_writes import RecentWrites
 from services.gateway.ring import Numbered
-from services.gateway.session import Ask, Effect, Ended, Fill, Replay, Session, Stage, Write
+from services.gateway.session import Ask, Effect, Ended, FellBehind, Fill, Replay, Session, Stage, Write
 from services.gateway.settings import GatewaySettings
+from services.gateway.tally import REPLAYS, Count, Tally
 from services.gateway.tokens import Verifier
 from services.gateway.wire import text_frame
 from services.runtime.broker import wait_or
@@ -46,8 +45,6 @@ TICK_SECONDS: Final = 0.25
 SWEEP_SECONDS: Final = 1.0
 DETACHES_AT_ONCE: Final = 1_000
 DETACHES_LIMIT: Final = 100_000
-DRAIN_STEP_SECONDS: Final = 0.05
-RETURN_SECONDS: Final = (0.5, 5.0)
 GAP_TRIES: Final = 3
 GAP_PAUSE_SECONDS: Final = 0.5
 
@@ -69,7 +66,7 @@ class Gate:
         self.metrics = Metrics()
         self.verifier = Verifier(settings.jwt_secret)
         self.writes = RecentWrites()
-        self.hub = Hub(_feed_limits(settings))
+        self.hub = Hub(settings.feed_limits)
         self.commands = Commands(
             in_flight_limit=settings.in_flight_per_gate,
             timeout_seconds=settings.command_seconds,
@@ -81,13 +78,13 @@ class Gate:
         self.connections: dict[ClientId, Connection] = {}
         self._detaches = Detaches(limit=DETACHES_LIMIT)
         self.draining = False
-        self._deadlines: Deadlines[Connection] = Deadlines()
+        self._deadlines: Deadlines[Connection] = Deadlines(TICK_SECONDS)
         self._replays = asyncio.Semaphore(settings.replays_at_once)
         self._group: asyncio.TaskGroup | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._effects: deque[Effect] = deque()
         self._reattach_due = False
-        self._gaps_counted = 0
+        self._counted = Tally()
         self._sweep_due = 0.0
         self._numbers = 0
         self._service = True
@@ -125,7 +122,7 @@ class Gate:
             self._post_detaches()
             self.hub.ask_again()
             self.metrics.sessions.set(self.hub.session_count)
-            self._count_gaps()
+            self._count()
             self._reattach_where_due()
         self.carry_out()
 
@@ -213,6 +210,12 @@ class Gate:
             refused = {one.session.client for one in answer.refused}
             self._take_back(answer.room, [one for one in pending.command.sessions if one.client not in refused])
 
+    def catch_up(self, connection: Connection) -> None:
+        """The client took what waited: what its sessions missed goes out, room by room, while there is a place."""
+        while not connection.backlog.paused and (session := connection.next_lagging()) is not None:
+            self.hub.catch_up(session)
+            self.carry_out()
+
     def carry_out(self) -> None:
         """Do what the hub decided, in order, until nothing is left to do. What stands behind a failure stays for the
         next time."""
@@ -231,9 +234,13 @@ class Gate:
             self._reattach_due = False
             self.hub.reattach()
 
-    def _count_gaps(self) -> None:
-        self.metrics.gaps.inc(self.hub.gaps - self._gaps_counted)
-        self._gaps_counted = self.hub.gaps
+    def _count(self) -> None:
+        fresh = self.hub.tally - self._counted
+        self._counted = self.hub.tally.copy()
+        self.metrics.gaps.inc(fresh[Count.GAP])
+        self.metrics.lags.inc(fresh[Count.LAG])
+        for source in REPLAYS:
+            self.metrics.replays.labels(source.value).inc(fresh[source])
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:  # Any: a coroutine yields what its loop wants
         """Run something short; the gate owns it. Nothing is started once the gate has stopped."""
@@ -243,17 +250,6 @@ class Gate:
         task = self._group.create_task(_logged(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    async def drain(self, deadline: float) -> None:
-        """Send every client away, in batches, with a moment to come back at; returns by `deadline` (monotonic)."""
-        self.draining = True
-        waiting = list(self.connections.values())
-        for start in range(0, len(waiting), self.settings.drain_batch):
-            for connection in waiting[start : start + self.settings.drain_batch]:
-                connection.end(Code.DRAINING, retry_after_seconds=_return_seconds())
-            await asyncio.sleep(0)
-        while self.connections and self.clock() < deadline:  # noqa: ASYNC110 - polled within a bound, once in a life
-            await asyncio.sleep(DRAIN_STEP_SECONDS)
 
     def _carry_out(self, effect: Effect) -> None:
         match effect:
@@ -269,6 +265,8 @@ class Gate:
                 session.outlet.forget(session)
                 if tell_room:
                     self._tell_detached(session)
+            case FellBehind(session):
+                session.outlet.fall_behind(session)
             case _:
                 assert_never(effect)
 
@@ -370,24 +368,8 @@ def _told_to_room(session: Session) -> SessionOfRoom:
     )
 
 
-def _return_seconds() -> float:
-    return round(uniform(*RETURN_SECONDS), 2)  # noqa: S311 - jitter, not a secret
-
-
 async def _logged(work: Coroutine[Any, Any, None]) -> None:  # Any: a coroutine yields what its loop wants
     try:
         await work
     except Exception:  # the outermost frame of a short task: its failure must not end the gate
         log.exception("task_failed", task=repr(work))
-
-
-def _feed_limits(settings: GatewaySettings) -> FeedLimits:
-    return FeedLimits(
-        ring_events=settings.ring_events,
-        ring_bytes=settings.ring_bytes,
-        held_events=settings.held_events,
-        held_bytes=settings.held_bytes,
-        resume_events=settings.resume_limit,
-        replay_held_events=settings.replay_held_events,
-        replay_held_bytes=settings.replay_held_bytes,
-    )

@@ -21,6 +21,13 @@ class Metrics:
         self.pushes = Counter("gateway_pushes", "Frames pushed to clients", registry=self.registry)
         self.push_bytes = Counter("gateway_push_bytes", "Bytes pushed to clients", registry=self.registry)
         self.gaps = Counter("gateway_gaps", "Gaps noticed in rooms followed here", registry=self.registry)
+        self.lags = Counter("gateway_lags", "Sessions that did not keep up with their room", registry=self.registry)
+        self.replays = Counter(
+            "gateway_replays",
+            "Sessions that came back or caught up, by where what they missed came from",
+            ("source",),
+            registry=self.registry,
+        )
         self.deliveries = Counter(
             "gateway_fanout_deliveries", "Deliveries of this gate's queue", ("kind",), registry=self.registry
         )

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from schemas import limits
 from schemas.ids import GATE_ID_PATTERN
+from services.gateway.bounds import FeedLimits, Patience
 from services.gateway.tokens import SECRET_BYTES
 from services.runtime.settings import Port, Seconds, ServiceSettings
 
@@ -32,9 +33,13 @@ class GatewaySettings(ServiceSettings):
         handshakes_at_once: handshakes of conversations that may wait for history; more are told to come back.
         frame_bytes: a larger frame is answered `too_large`; one above `frame_discard_bytes` costs the connection.
         probe_seconds: after so long without a delivery the gate sends one to itself through the fan-out.
-        write_buffer_bytes: a connection with more pushes than this unsent is too slow; answers do not count.
+        write_buffer_bytes: with more than this unsent a connection counts its backlog, and nothing is read from it.
+        backlog_frames, backlog_bytes: pushes that still have a place then; what comes beyond is replayed later.
+        lag_seconds: a connection whose backlog was full for so long is closed.
+        idle_seconds: a connection without a room is closed when it says nothing for so long.
         held_events, held_bytes: events of a room that wait behind a gap; what comes beyond is fetched later.
         replay_held_events, replay_held_bytes: live events that wait behind one session's replay; beyond, it is reset.
+        drain_batch, drain_step_seconds: at its end a gate sends so many connections away at once, one batch a step.
         queue_length: deliveries that may wait in this gate's queue before the oldest are dropped.
     """
 
@@ -54,10 +59,14 @@ class GatewaySettings(ServiceSettings):
     hole_seconds: Seconds = 5
     replay_seconds: Seconds = 10
     probe_seconds: Seconds = 60
+    lag_seconds: Seconds = 30
+    idle_seconds: Seconds = 600
 
     frame_bytes: Annotated[int, Field(ge=1024, le=limits.FRAME_BYTES)] = limits.FRAME_BYTES
     frame_discard_bytes: Count = 2 * 1024 * 1024
-    write_buffer_bytes: Count = 1024 * 1024
+    write_buffer_bytes: Count = 64 * 1024
+    backlog_frames: Count = 256
+    backlog_bytes: Count = 1024 * 1024
     command_rate: Annotated[float, Field(gt=0)] = 20
     command_burst: Annotated[float, Field(ge=1)] = 40
     in_flight_per_connection: Count = 32
@@ -76,4 +85,30 @@ class GatewaySettings(ServiceSettings):
     replay_held_bytes: Count = 1024 * 1024
     replays_at_once: Count = 8
     queue_length: Count = 10_000
-    drain_batch: Count = 500
+    drain_batch: Count = 200
+    drain_step_seconds: Seconds = 0.25
+
+    @property
+    def feed_limits(self) -> FeedLimits:
+        """How much of each room is kept."""
+        return FeedLimits(
+            ring_events=self.ring_events,
+            ring_bytes=self.ring_bytes,
+            held_events=self.held_events,
+            held_bytes=self.held_bytes,
+            resume_events=self.resume_limit,
+            replay_held_events=self.replay_held_events,
+            replay_held_bytes=self.replay_held_bytes,
+        )
+
+    @property
+    def patience(self) -> Patience:
+        """How long each client may take."""
+        return Patience(
+            hello_seconds=self.hello_seconds,
+            ping_seconds=self.ping_seconds,
+            pong_seconds=self.pong_seconds,
+            lag_seconds=self.lag_seconds,
+            idle_seconds=self.idle_seconds,
+            close_seconds=self.close_seconds,
+        )

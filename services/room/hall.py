@@ -13,7 +13,7 @@ from schemas.answers import Accepted, Refused
 from schemas.commands import EVENTLESS_VERBS, GATE_VERBS, OPERATOR_VERBS, ClientCommand, Command, Detach, Session
 from schemas.control import WorkerId
 from schemas.errors import Code
-from schemas.events import Event, MessagePosted, expelled
+from schemas.events import Event, MessagePosted, expulsion
 from schemas.fanout import FanoutKind
 from schemas.ids import GateId, RoomId, UserId
 from schemas.signals import PresenceSignal, ReceiptSignal, Signal
@@ -193,10 +193,10 @@ class Hall:
         self.targets.receive_event(event)
         if isinstance(event, MessagePosted):
             self._typists.receive_message(command.room, command.actor)
-        gone = expelled(event)
+        gone = expulsion(event)
         if gone is not None:
-            self.sessions.expel(command.room, gone)
-            self._presence.expel(command.room, gone)
+            self.sessions.expel(command.room, gone.user)
+            self._presence.expel(command.room, gone.user)
         return Outcome(
             room=command.room,
             tag=order.tag,

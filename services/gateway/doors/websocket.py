@@ -7,9 +7,8 @@ to the transport past it. There is no task per connection. Compression is not ne
 A message above `frame_bytes` is answered `too_large` and the connection stays; one above `frame_discard_bytes` cannot
 even be read over: it is answered `too_large` and the connection closes with 1009.
 
-While more than `write_buffer_bytes` wait to be sent, nothing is read from the client. Pushes beyond that many unsent
-bytes end it (4001); answers to its own questions are not counted, and without reading there are no new questions. So at
-most `write_buffer_bytes` of pushes and the answers in flight wait for one client.
+While more than `write_buffer_bytes` wait to be sent, nothing is read from the client, and its connection counts what is
+pushed (`backlog.py`): so at most that much, the backlog, the answers in flight and one replay wait for one client.
 """
 
 from __future__ import annotations
@@ -60,7 +59,6 @@ class WebSocketDoor(asyncio.Protocol):
         self._gate = gate
         self._conversations = conversations
         self._conversation: ConversationSocket | None = None
-        self._limit = gate.settings.write_buffer_bytes
         self._server_state = server_state
         self._transport: asyncio.Transport | None = None
         self._protocol = ServerProtocol(
@@ -73,7 +71,6 @@ class WebSocketDoor(asyncio.Protocol):
         self._size = 0
         self._opcode = Opcode.TEXT
         self._paused = False
-        self._answers_unsent = 0
         self._written = 0
         self._taken = 0
 
@@ -82,7 +79,7 @@ class WebSocketDoor(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The HTTP protocol hands its transport over."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's transports are no subclasses of asyncio's
-        self._transport.set_write_buffer_limits(high=self._limit)
+        self._transport.set_write_buffer_limits(high=self._gate.settings.write_buffer_bytes)
         self._server_state.connections.add(self)  # type: ignore[arg-type]  # uvicorn lists its own classes
 
     def data_received(self, data: bytes) -> None:
@@ -119,12 +116,20 @@ class WebSocketDoor(asyncio.Protocol):
         self._paused = True
         if self._transport is not None:
             self._transport.pause_reading()
+        if self._connection is not None:
+            self._connection.receive_pause()
 
     def resume_writing(self) -> None:
-        """The client caught up."""
+        """The client caught up. What it missed is written in a callback of its own: this one may come from within a
+        write."""
         self._paused = False
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
+        asyncio.get_running_loop().call_soon(self._tell_drained)
+
+    def _tell_drained(self) -> None:
+        if self._connection is not None and not self._paused and not self._connection.closing:
+            self._connection.receive_drained()
 
     def shutdown(self) -> None:
         """uvicorn ends: whoever is still here after the drain is cut."""
@@ -133,15 +138,7 @@ class WebSocketDoor(asyncio.Protocol):
     # What the connection calls.
 
     def write(self, data: bytes) -> None:
-        """Push whole frames. A client that leaves too much of them unread is closed instead (4001)."""
-        if self._paused and self._connection is not None and self._pushes_unsent() > self._limit:
-            self._connection.end(Code.SLOW_CONSUMER, quiet=True)
-        else:
-            self._put(data)
-
-    def answer(self, data: bytes) -> None:
-        """Put what the client asked for on the wire, however much waits there."""
-        self._answers_unsent = min(self._answers_unsent, self._unsent()) + len(data)
+        """Put whole frames on the wire, however much waits there."""
         self._put(data)
 
     def catches_up(self) -> bool:
@@ -221,7 +218,7 @@ class WebSocketDoor(asyncio.Protocol):
         else:
             self._respond(response)
             self._connection = conversation.open()
-            if not self._transport.is_closing():
+            if not self._paused and not self._transport.is_closing():
                 self._transport.resume_reading()
 
     def _turn_away(self, problem: Problem) -> None:
@@ -292,8 +289,3 @@ class WebSocketDoor(asyncio.Protocol):
 
     def _unsent(self) -> int:
         return 0 if self._transport is None else self._transport.get_write_buffer_size()
-
-    def _pushes_unsent(self) -> int:
-        unsent = self._unsent()
-        self._answers_unsent = min(self._answers_unsent, unsent)
-        return unsent - self._answers_unsent

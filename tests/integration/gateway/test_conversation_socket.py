@@ -12,6 +12,7 @@ from schemas.errors import Code
 from schemas.frames import Reset
 from schemas.ids import UserId
 from services.gateway.doors.conversation import door
+from services.gateway.drain import drain
 from services.gateway.wire import text_frame
 from tests.bed.waiting import eventually
 from tests.integration.gateway.conftest import WAIT_SECONDS, Socket, token
@@ -372,7 +373,7 @@ async def test_a_token_that_expires_ends_the_socket(bench):
 async def test_a_drain_says_when_to_come_back(bench):
     bench.room.open("r", "ann")
     ann, _ = await converse(bench, "ann")
-    drained = asyncio.create_task(bench.gate.drain(bench.gate.clock() + 5))
+    drained = asyncio.create_task(drain(bench.gate, bench.gate.clock() + 5))
     error = await ann.receive()
     assert (error["code"], error["retry_after"] > 0) == ("DRAINING", True)
     assert (await ann.closed())[0] == 4000

@@ -18,7 +18,7 @@ from services.gateway.doors.conversation.complaints import error_frame, word_of
 from services.gateway.doors.conversation.hearing import Hearing
 from services.gateway.doors.conversation.people import LISTED, People
 from services.gateway.wire import text_frame
-from tests.unit.gateway.conversations import ROOM, attached, event, posted
+from tests.unit.gateway.conversations import ROOM, accepted, attached, event, posted
 
 SCALAR = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8)
 SOMETHING = SCALAR | st.lists(SCALAR, max_size=3) | st.dictionaries(st.text(max_size=8), SCALAR, max_size=3)
@@ -156,9 +156,9 @@ def test_an_event_in_another_burst_is_not_read_again():
 
 def test_what_one_client_alone_is_told_is_not_kept():
     ears = Hearing()
-    ears.hear_once(bytes_of(posted(1)))
-    ears.hear_once(bytes_of(posted(1)))
-    assert ears.read == 2
+    ears.hear(bytes_of(posted(1), accepted(2)))
+    ears.hear(bytes_of(posted(1), accepted(2)))
+    assert ears.read == 3
 
 
 def test_what_was_read_is_kept_within_bounds(monkeypatch):
@@ -166,7 +166,7 @@ def test_what_was_read_is_kept_within_bounds(monkeypatch):
     ears = Hearing()
     for seq in range(1, 10):
         ears.hear(bytes_of(posted(seq)))
-    assert len(ears._bursts._made) == len(ears._frames._made) == 3
+    assert len(ears._bursts._known) == len(ears._frames._known) == 3
     ears.hear(bytes_of(posted(7)))
     assert ears.read == 9
     ears.hear(bytes_of(posted(1)))
@@ -185,7 +185,7 @@ def test_large_bursts_make_room_and_the_largest_are_not_kept(monkeypatch):
     assert ears.read == 11
 
 
-def test_only_what_is_said_alike_to_all_is_ready_made():
+def test_only_what_is_said_alike_to_all_is_ready_known():
     joined = event("member_joined", 2, user="cid", role="member")
     [first, second] = Hearing().hear(bytes_of(posted(1), joined))
     assert first.said is not None

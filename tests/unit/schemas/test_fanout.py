@@ -19,6 +19,7 @@ HEADERS = st.builds(
     message_id=st.none() | WORDS,
     at=st.none() | WORDS,
     expel=st.none() | WORDS,
+    expel_code=st.none() | WORDS,
 )
 LEAST = {"kind": "event", "room": "general", "epoch": "e", "seq": 1}
 

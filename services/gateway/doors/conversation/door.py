@@ -21,7 +21,7 @@ from schemas.ids import RoomId, UserId
 from schemas.queries import PageAnswer
 from services.gateway.connection import Connection, Socket
 from services.gateway.doors.conversation.admission import Caller, admit, caller_of, newest
-from services.gateway.doors.conversation.hearing import Heard, Hearing
+from services.gateway.doors.conversation.hearing import Hearing
 from services.gateway.doors.conversation.script import Close, Effect, GiveUp, Refuse, Reload, Say, Script, Wish
 from services.gateway.doors.problems import Problem, problem_of
 from services.gateway.gate import Gate
@@ -109,13 +109,8 @@ class ConversationSocket:
     # What the connection calls: `services.gateway.connection.Socket`.
 
     def write(self, data: bytes) -> None:
-        """Push whole native frames, in the words of the conversation."""
+        """Put whole native frames on the wire, in the words of the conversation."""
         self._do(self._script.receive(self._conversations.hearing.hear(data), self._now()))
-
-    def answer(self, data: bytes) -> None:
-        """Put what the client asked for on the wire."""
-        heard: tuple[Heard, ...] = self._conversations.hearing.hear_once(data)
-        self._do(self._script.receive(heard, self._now()))
 
     def catches_up(self) -> bool:
         """As the socket behind says."""
@@ -136,29 +131,27 @@ class ConversationSocket:
     # Effects.
 
     def _do(self, effects: Iterable[Effect]) -> None:
-        pushed: list[bytes] = []
+        """Carry out in order; what is said together is one write."""
+        said: list[bytes] = []
         for effect in effects:
-            if isinstance(effect, Say) and not effect.asked:
-                pushed.append(effect.data)
+            if isinstance(effect, Say):
+                said.append(effect.data)
                 continue
-            self._push(pushed)
+            self._put(said)
             self._carry_out(effect)
-        self._push(pushed)
+        self._put(said)
 
-    def _push(self, pushed: list[bytes]) -> None:
-        """One write for all that stands together; the list is empty behind it."""
-        if pushed:
-            data = b"".join(pushed)
-            pushed.clear()
+    def _put(self, said: list[bytes]) -> None:
+        if said:
+            data = b"".join(said)
+            said.clear()
             self._socket.write(data)
 
-    def _carry_out(self, effect: Effect) -> None:
+    def _carry_out(self, effect: Wish | Refuse | Reload | Close | GiveUp) -> None:
         connection = self._connection
         if connection is None:
             raise AssertionError("a script begins with the connection")
         match effect:
-            case Say(data):
-                self._socket.answer(data)
             case Wish(frame):
                 connection.receive_text(to_json(frame))
             case Refuse(refused):

@@ -7,7 +7,6 @@ said alike to all clients is made with it. Both tables are bounded in entries an
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from pydantic_core import from_json, to_json
@@ -19,6 +18,8 @@ from services.gateway.wire import text_frame, text_payloads
 ENTRIES: Final = 512
 BYTES: Final = 4 * 1024 * 1024
 
+SHARED: Final = frozenset({"event", "signal"})
+
 T = TypeVar("T")
 
 
@@ -27,6 +28,11 @@ class Heard(NamedTuple):
 
     frame: Frame
     said: bytes | None = None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether others may be told it as well: an answer is for one client alone."""
+        return self.frame["type"] in SHARED
 
 
 class Hearing:
@@ -39,14 +45,20 @@ class Hearing:
 
     def hear(self, data: bytes) -> tuple[Heard, ...]:
         """The frames in `data`, which are whole ones (`wire.text_frame`), in order."""
-        return self._bursts.get(data, self._split)
+        known = self._bursts.get(data)
+        if known is None:
+            known = tuple(map(self._hear, text_payloads(data)))
+            if all(one.is_shared for one in known):
+                self._bursts.keep(data, known)
+        return known
 
-    def hear_once(self, data: bytes) -> tuple[Heard, ...]:
-        """The same for what one client alone is told: nothing of it is kept."""
-        return tuple(map(self._parse, text_payloads(data)))
-
-    def _split(self, data: bytes) -> tuple[Heard, ...]:
-        return tuple(self._frames.get(payload, self._parse) for payload in text_payloads(data))
+    def _hear(self, payload: bytes) -> Heard:
+        known = self._frames.get(payload)
+        if known is None:
+            known = self._parse(payload)
+            if known.is_shared:
+                self._frames.keep(payload, known)
+        return known
 
     def _parse(self, payload: bytes) -> Heard:
         self.read += 1
@@ -56,29 +68,28 @@ class Hearing:
 
 
 class _Remembered(Generic[T]):
-    """What was made of some bytes; the longest unused is forgotten first."""
+    """What was read in some bytes; the longest unused is forgotten first."""
 
     def __init__(self) -> None:
-        self._made: OrderedDict[bytes, T] = OrderedDict()
+        self._known: OrderedDict[bytes, T] = OrderedDict()
         self._bytes = 0
 
-    def get(self, data: bytes, make: Callable[[bytes], T]) -> T:
-        """What `make` makes of `data`, made now or before."""
-        known = self._made.get(data)
+    def get(self, data: bytes) -> T | None:
+        """What is known of these bytes."""
+        known = self._known.get(data)
         if known is not None:
-            self._made.move_to_end(data)
-            return known
-        made = make(data)
-        if len(data) <= BYTES // 4:
-            self._made[data] = made
-            self._bytes += len(data)
-            self._forget()
-        return made
+            self._known.move_to_end(data)
+        return known
 
-    def _forget(self) -> None:
-        while len(self._made) > ENTRIES or self._bytes > BYTES:
-            data, _ = self._made.popitem(last=False)
-            self._bytes -= len(data)
+    def keep(self, data: bytes, read: T) -> None:
+        """Know it from now on, unless it is so large that little else would have a place."""
+        if len(data) > BYTES // 4:
+            return
+        self._known[data] = read
+        self._bytes += len(data)
+        while len(self._known) > ENTRIES or self._bytes > BYTES:
+            forgotten, _ = self._known.popitem(last=False)
+            self._bytes -= len(forgotten)
 
 
 def encode(frame: Frame) -> bytes:

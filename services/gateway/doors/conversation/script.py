@@ -86,10 +86,9 @@ MOVES: Final[dict[tuple[Stage, Turn], Stage]] = {
 
 
 class Say(NamedTuple):
-    """Put this on the wire; `asked` by the client, or pushed."""
+    """Put this on the wire."""
 
     data: bytes
-    asked: bool
 
 
 class Wish(NamedTuple):
@@ -221,7 +220,7 @@ class Script:
             case "page":
                 self._hear_page(frame)
             case "pong":
-                self._say({"type": "pong"}, asked=True)
+                self._say({"type": "pong"})
             case "bye":
                 after = frame.get("retry_after_seconds")
                 self._complain(Refused.of(Code(frame["reason"]), retry_after_seconds=after))
@@ -245,9 +244,9 @@ class Script:
         tell = telling.MEMBERS.get(heard.frame["event"])
         if tell is not None:
             frame = tell(heard.frame, self.people)
-            self._out += [] if frame is None else [Say(encode(frame), asked=False)]
+            self._out += [] if frame is None else [Say(encode(frame))]
         elif heard.said is not None and not known:
-            self._out.append(Say(heard.said, asked=False))
+            self._out.append(Say(heard.said))
 
     def _note_ban(self, event: Frame) -> None:
         if event["event"] in telling.MEMBERS and event["user"] == self.user:
@@ -262,7 +261,7 @@ class Script:
                 self._seen = seq
             else:
                 self._note_ahead((seq,))
-        self._say(telling.ack(accepted), asked=True)
+        self._say(telling.ack(accepted))
 
     def _note_ahead(self, seqs: Iterable[int]) -> None:
         """The client has these already: the events themselves, when they come, are not said again."""
@@ -276,7 +275,7 @@ class Script:
             return
         match signal["signal"]:
             case "typing" if signal["user"] != self.user:
-                self._say(telling.typing(signal), asked=False)
+                self._say(telling.typing(signal))
             case "presence":
                 self._hear_presence(signal, at)
             case "service" if not signal["available"]:
@@ -289,9 +288,9 @@ class Script:
             user = change["user"]
             action = self.people.see(user, change["state"])
             if action is not None and user != self.user and not signal.get("anew"):
-                self._say(telling.came_or_went(self.room, self.people, user, action), asked=False)
+                self._say(telling.came_or_went(self.room, self.people, user, action))
         if signal.get("anew"):
-            self._say(telling.participant_list(self.room, self.people, at), asked=False)
+            self._say(telling.participant_list(self.room, self.people, at))
 
     # Opening, and opening anew.
 
@@ -299,6 +298,8 @@ class Script:
         self._out.append(Wish(asking.attach(self.room, Position(epoch=self._page.epoch, seq=self._page.head))))
 
     def _hear_attached(self, attached: Frame, at: datetime) -> None:
+        if self.stage is Stage.ATTACHING and attached.get("id") != asking.ATTACH:
+            return  # of the session before
         meets = (attached["epoch"], attached["seq"]) == (self._page.epoch, self._page.head)
         if self.stage is Stage.ATTACHING and not meets:
             self._reload(Turn.GAP)
@@ -316,13 +317,13 @@ class Script:
         self._page = self._page.model_copy(update={"events": ()})
         if self._opened:
             self._ahead.clear()  # who forgets everything forgets these as well
-            self._say(telling.sync(self.room, found, self._seen, self.people, reset=True), asked=True)
+            self._say(telling.sync(self.room, found, self._seen, self.people, reset=True))
             return
         self._opened = True
-        self._say(telling.connected(self.room, self.user, self.people.count), asked=True)
-        self._say(telling.participant_list(self.room, self.people, at), asked=True)
+        self._say(telling.connected(self.room, self.user, self.people.count))
+        self._say(telling.participant_list(self.room, self.people, at))
         for message in found:
-            self._say(message, asked=True)
+            self._say(message)
         early, self._early = self._early, []
         for data in early:
             self._ask(data)
@@ -351,7 +352,7 @@ class Script:
             self._end(GiveUp(Code.BROKER_LOST) if refused.retry else self._farewell(refused.code))
 
     def _complain(self, refused: Refused) -> None:
-        self._say(error_frame(self.room, refused), asked=True)
+        self._say(error_frame(self.room, refused))
 
     def _hear_page(self, page: Frame) -> None:
         if self._sync is None:
@@ -370,7 +371,7 @@ class Script:
         if caught.epoch == self._epoch:
             self._note_ahead(message["sequence_id"] for message in found)
         current = caught.through if more else max(caught.head, self._seen if caught.epoch == self._epoch else 0)
-        self._say(telling.sync(self.room, found, current, self.people, has_more=more), asked=True)
+        self._say(telling.sync(self.room, found, current, self.people, has_more=more))
 
     # The end.
 
@@ -387,8 +388,8 @@ class Script:
     def _move(self, turn: Turn) -> None:
         self.stage = MOVES[self.stage, turn]
 
-    def _say(self, frame: Frame, *, asked: bool) -> None:
-        self._out.append(Say(encode(frame), asked))
+    def _say(self, frame: Frame) -> None:
+        self._out.append(Say(encode(frame)))
 
     def _take(self) -> list[Effect]:
         out, self._out = self._out, []
