@@ -83,6 +83,10 @@ class Model:
         if self.attached:
             self.push(reset(len(self.log), self.epoch))
 
+    def the_gate_tells_what_the_room_is(self, _):
+        if self.attached:
+            self.push(attached(len(self.log), epoch=self.epoch).model_copy(update={"id": None}))
+
     def the_numbering_begins_anew(self, _):
         self.epoch, self.log, self.has = f"e{int(self.epoch[1:]) + 1}", [], set()
         if self.attached:
@@ -139,6 +143,7 @@ ACCIDENTS = (
     Model.an_event_is_lost,
     Model.an_event_comes_again,
     Model.the_gate_resets,
+    Model.the_gate_tells_what_the_room_is,
     Model.the_gate_answers_an_attach,
     Model.history_answers_the_newest_page,
     Model.the_client_asks_for_a_sync,

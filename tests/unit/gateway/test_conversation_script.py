@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from schemas.errors import Code
-from schemas.frames import Bye, Detached, Pong
+from schemas.frames import Bye, Detached, Lagged, Pong
 from schemas.ids import RoomId, UserId
 from schemas.roles import Status
 from schemas.signals import PresenceChange, PresenceSignal, ReceiptSignal, ServiceSignal, TypingSignal
@@ -145,6 +145,14 @@ def test_after_a_reset_the_client_gets_a_sync_with_the_newest_page():
     [sync] = client.hear(attached(91, epoch="e2"))
     assert [one["sequence_id"] for one in sync["messages"]] == [91]
     assert seqs(client.hear(posted(92, epoch="e2"))) == [92]
+
+
+def test_what_the_room_is_after_a_reset_is_not_taken_for_the_answer_to_attach():
+    client = Client.live(head=4)
+    client.hear(reset(9))
+    client.reloaded(newest(head=9))
+    assert client.hear(attached(9).model_copy(update={"id": None})) == []
+    assert kinds(client.hear(attached(9))) == ["sync"]
 
 
 def test_pages_that_are_always_outdated_end_the_socket():
@@ -382,3 +390,57 @@ def test_the_last_word_of_a_gate_is_an_error_with_a_moment_to_come_back_at():
 
 def test_nothing_leads_back_from_the_end():
     assert {MOVES[Stage.ENDED, turn] for turn in Turn} == {Stage.ENDED}
+
+
+def test_a_bad_frame_is_refused_and_nothing_is_wished_for():
+    client = Client.live(head=4)
+    client.say(type="message")
+    [effect] = client.others
+    assert (effect.refused.code, client.wished) == (Code.BAD_FIELD, [])
+
+
+def test_signals_before_the_opening_are_passed_over():
+    client = Client(head=4)
+    assert client.hear(ServiceSignal(available=False)) == []
+
+
+def test_an_answer_to_attach_that_does_not_meet_the_page_asks_for_another():
+    client = Client(head=4)
+    assert client.hear(attached(6)) == []
+    assert client.reloading
+
+
+def test_pages_and_refusals_nobody_asked_for_change_nothing():
+    client = Client.live(head=4)
+    assert client.hear(page(posted(3), head=4)) == []
+    client.say(type="sync", last_sequence_id=1)
+    client.hear(page(posted(2, epoch="e0"), head=9, epoch="e0"))
+    [sync] = client.hear(page(posted(3), posted(4), head=4))
+    assert [one["sequence_id"] for one in sync["messages"]] == [3, 4]
+
+
+def test_a_sync_of_another_numbering_says_nothing_of_the_live_one():
+    client = Client.live(head=4)
+    client.say(type="sync")
+    [sync] = client.hear(page(posted(9, epoch="e2"), head=9, epoch="e2"))
+    assert sync["current_sequence_id"] == 9
+    assert seqs(client.hear(posted(5))) == [5]
+
+
+def test_the_end_comes_once():
+    client = Client.live(head=4)
+    gone = Detached(room=ROOM, code="banned")
+    client.hear(gone, gone, reset(9))
+    assert client.others == [Close(4502, "banned")]
+
+
+def test_what_is_new_in_the_protocol_is_passed_over():
+    client = Client.live(head=4)
+    assert client.hear(Lagged(room=ROOM, from_seq=4, to_seq=5), posted(5))[0]["sequence_id"] == 5
+
+
+def test_a_sync_of_who_has_everything_brings_nothing():
+    client = Client.live(head=4)
+    client.say(type="sync", last_sequence_id=4)
+    [sync] = client.hear(page(head=4))
+    assert (sync["messages"], sync["current_sequence_id"], sync["has_more"]) == ([], 4, False)
