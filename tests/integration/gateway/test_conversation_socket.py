@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from socket import SO_RCVBUF, SOL_SOCKET, create_connection
 
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -15,7 +16,7 @@ from services.gateway.doors.conversation import door
 from services.gateway.drain import drain
 from services.gateway.wire import text_frame
 from tests.bed.waiting import eventually
-from tests.integration.gateway.conftest import WAIT_SECONDS, Socket, token
+from tests.integration.gateway.conftest import WAIT_SECONDS, token
 from tests.integration.gateway.test_websocket_sockets import RawClient, handshake
 
 pytestmark = pytest.mark.broker
@@ -27,8 +28,14 @@ def bearer(user):
 
 async def converse(bench, user, room="r"):
     """A socket of the conversation, with what it is told at first."""
-    socket = await bench.socket(f"/chat/ws/{room}", additional_headers=bearer(user))
-    return socket, await socket.take(2)
+    opened = await bench.socket(f"/chat/ws/{room}", additional_headers=bearer(user))
+    return opened, await opened.take(2)
+
+
+def knock(user):
+    """The bytes of a handshake."""
+    credentials = f"\r\nAuthorization: Bearer {token(user)}\r\n\r\n"
+    return handshake("/chat/ws/r").replace(b"\r\n\r\n", credentials.encode())
 
 
 async def refusal(bench, path, **options):
@@ -179,10 +186,9 @@ async def test_a_handshake_that_is_none_is_refused_before_anybody_is_asked(bench
 async def test_what_a_client_sends_behind_its_handshake_is_not_lost(bench):
     bench.room.open("r", "ann")
     reader, writer = await asyncio.open_connection("127.0.0.1", bench.port)
-    head = handshake("/chat/ws/r").replace(b"\r\n\r\n", f"\r\nAuthorization: Bearer {token('ann')}\r\n\r\n".encode())
     client = RawClient(reader, writer)
     bench.room.blind = True
-    writer.write(head)
+    writer.write(knock("ann"))
     await eventually(lambda: len(bench.room.unanswered) == 2)
     client.send(type="message", content="early", message_id="m-1")
     await writer.drain()
@@ -198,8 +204,7 @@ async def test_a_client_that_goes_while_it_is_judged_leaves_nothing_behind(bench
     bench.room.open("r", "ann")
     bench.room.blind = True
     _, writer = await asyncio.open_connection("127.0.0.1", bench.port)
-    head = handshake("/chat/ws/r").replace(b"\r\n\r\n", f"\r\nAuthorization: Bearer {token('ann')}\r\n\r\n".encode())
-    writer.write(head)
+    writer.write(knock("ann"))
     await eventually(lambda: len(bench.room.unanswered) == 2)
     writer.transport.abort()
     await bench.room.see_again()
@@ -334,6 +339,28 @@ async def test_pushes_that_are_lost_are_made_up_for(bench):
     assert [one["content"] for one in await ann.take(2)] == ["lost on its way", "and the next"]
 
 
+async def test_a_client_that_reads_again_gets_everything_once_in_order(start_bench):
+    bench = await start_bench(write_buffer_bytes=64 * 1024, backlog_frames=10)
+    room = bench.room.open("r", "ann", "bob")
+    bob, _ = await converse(bench, "bob")
+    plug = create_connection(("127.0.0.1", bench.port))
+    plug.setsockopt(SOL_SOCKET, SO_RCVBUF, 4096)
+    client = RawClient(*await asyncio.open_connection(sock=plug, limit=2**26))
+    client.writer.write(knock("ann"))
+    await asyncio.wait_for(client.reader.readuntil(b"\r\n\r\n"), WAIT_SECONDS)
+    assert [(await client.receive())["type"] for _ in range(2)] == ["connected", "participant_list"]
+    [connection] = [one for one in bench.gate.connections.values() if one.identity.user == "ann"]
+    client.stop_reading()
+    count = 0
+    while not connection._lagging:
+        await bench.room.post(room, "cid", "x" * 15_000)
+        count += 1
+        assert (await bob.receive())["sequence_id"] == count < 1_000
+    client.read_on()
+    assert [(await client.receive())["sequence_id"] for _ in range(count)] == list(range(1, count + 1))
+    client.writer.transport.abort()
+
+
 # The end.
 
 
@@ -364,7 +391,7 @@ async def test_leaving_by_rest_closes_the_users_sockets(bench):
 async def test_a_token_that_expires_ends_the_socket(bench):
     bench.room.open("r", "ann")
     short = {"Authorization": f"Bearer {token('ann', seconds=-3)}"}
-    socket: Socket = await bench.socket("/chat/ws/r", additional_headers=short)
+    socket = await bench.socket("/chat/ws/r", additional_headers=short)
     await socket.take(2)
     assert (await socket.receive())["code"] == "AUTH_FAILED"
     assert (await socket.closed())[0] == 4500
