@@ -21,6 +21,7 @@ from services.gateway.commands import TOO_MANY_OF_USER
 from services.gateway.demo import seed
 from services.gateway.doors.amqp import Inbox
 from services.gateway.doors.backend import Look
+from services.gateway.doors.conversation.door import Conversations
 from services.gateway.doors.handshake import Rules
 from services.gateway.doors.http import dress_app, make_app
 from services.gateway.doors.http_socket import HttpSocket
@@ -61,6 +62,7 @@ class Service:
     def __init__(self, settings: GatewaySettings) -> None:
         self.settings = settings
         self.gate = Gate(settings)
+        self.conversations = Conversations(self.gate)
         self.health = Health()
         self.closing = asyncio.Event()
         self.fanout = Fanout(self.gate, self.health, self.closing)
@@ -146,7 +148,7 @@ class Service:
             host=self.settings.http_host,
             port=self.settings.http_port,
             http=partial(HttpSocket, self.settings.request_seconds),  # type: ignore[arg-type]  # as with ws
-            ws=partial(WebSocketDoor, self.gate, rules),  # type: ignore[arg-type]  # any factory of protocols will do
+            ws=partial(WebSocketDoor, self.gate, rules, self.conversations),  # type: ignore[arg-type]  # any factory will do
             lifespan="off",
             log_config=None,
             access_log=False,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from pydantic import ValidationError
 
 from schemas import limits, routes
@@ -14,6 +16,8 @@ from schemas.queries import QUERY_ANSWER, HoleQuery, PageAnswer, Query, QueryAns
 from services.gateway.ring import Numbered
 from services.gateway.wire import text_frame
 from services.runtime.rpc import NOT_SENT, Rpc
+
+LAST_SEQ: Final = 2**53 - 1
 
 
 class Queries:
@@ -39,6 +43,15 @@ class Queries:
     async def ask(self, query: Query) -> QueryAnswer:
         """Read; `overloaded` when nobody answers in time."""
         return await self._ask(routes.QUERIES, routes.HISTORY_KEY, query, self._timeout_seconds)
+
+    async def caught_up(self, room: RoomId) -> Refused | None:
+        """Wait until history has everything logged of the room before this moment; `room_not_found` if that is nothing.
+
+        For the rare question whose "no" must not be the answer of a moment ago: it costs a place in the log's queue.
+        """
+        nothing = HoleQuery(room=room, after=LAST_SEQ, limit=1)
+        answer = await self._ask(routes.LOG, routes.query_key(room), nothing, self._hole_seconds)
+        return answer if isinstance(answer, Refused) else None
 
     async def missing(
         self, room: RoomId, epoch: Epoch, after: int, through: int, *, bytes_limit: int

@@ -102,6 +102,8 @@ class GatewaySettings(ServiceSettings):
         close_seconds: how long a client may take to answer a close before the socket is cut.
         command_seconds, query_seconds, hole_seconds: bounds of one answer.
         replay_seconds: how long an `attach` with a position may wait for its replay before it is reset.
+        conversation_sockets_per_user: sockets of one user in one conversation at this gate.
+        handshakes_at_once: handshakes of conversations that may wait for history; more are told to come back.
         frame_bytes: a larger frame is answered `too_large`; one above `frame_discard_bytes` costs the connection.
         probe_seconds: after so long without a delivery the gate sends one to itself through the fan-out.
         write_buffer_bytes: with more than this unsent a connection counts its backlog, and nothing is read from it.
@@ -170,6 +172,8 @@ class GatewaySettings(ServiceSettings):
     rooms_per_connection: Count = 200
     users_remembered: Count = 50_000
     addresses_remembered: Count = 50_000
+    conversation_sockets_per_user: Count = 1_000
+    handshakes_at_once: Count = 1_000
 
     ring_events: Count = 256
     ring_bytes: Count = 256 * 1024

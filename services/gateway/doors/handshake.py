@@ -41,6 +41,9 @@ class Reason(StrEnum):
     TWO_TOKENS = "two_tokens"
     TOKEN_TOO_LONG = "token_too_long"  # noqa: S105 - a reason, not a secret
     MALFORMED = "malformed"
+    IDENTITY = "identity"
+    ROOM = "room"
+    NOT_ASKED = "not_asked"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,5 @@
-"""The WebSocket door at `/ws`: a protocol class that uvicorn hands the accepted connection to.
+"""The WebSocket door at `/ws`, and at `/chat/ws/<id>` in other words (`conversation`): a protocol class that uvicorn
+hands the accepted connection to.
 
 Handshake, fragments and control frames are websockets' sans-I/O `ServerProtocol`; pushed frames come ready-made and go
 to the transport past it. There is no task per connection. Compression is not negotiated.
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from http import HTTPStatus
 from typing import Any, Final, cast
 
 import structlog
@@ -21,11 +23,13 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 from websockets.exceptions import InvalidState, PayloadTooBig
 from websockets.frames import Frame, Opcode
-from websockets.http11 import Request
-from websockets.protocol import OPEN
+from websockets.http11 import Request, Response
+from websockets.protocol import CONNECTING, OPEN
 
 from schemas.errors import Code
 from services.gateway.connection import Connection
+from services.gateway.doors.conversation.admission import PREFIX as CONVERSATIONS
+from services.gateway.doors.conversation.door import Conversations, ConversationSocket
 from services.gateway.doors.handshake import (
     Handshake,
     Passed,
@@ -57,12 +61,15 @@ class WebSocketDoor(asyncio.Protocol):
         self,
         gate: Gate,
         rules: Rules,
+        conversations: Conversations,
         config: Config,  # noqa: ARG002 - uvicorn's signature
         server_state: ServerState,
         app_state: dict[str, Any],  # noqa: ARG002 - uvicorn's signature; Any: its own table
     ) -> None:
         self._gate = gate
         self._rules = rules
+        self._conversations = conversations
+        self._conversation: ConversationSocket | None = None
         self._server_state = server_state
         self._transport: asyncio.Transport | None = None
         self._protocol = Handshake(
@@ -111,6 +118,8 @@ class WebSocketDoor(asyncio.Protocol):
             log.debug("socket_lost", error=repr(exc))
         if self._connection is not None:
             self._gate.disconnect(self._connection)
+        if self._conversation is not None:
+            self._conversation.release()
         self._transport = None
 
     def pause_writing(self) -> None:
@@ -173,25 +182,24 @@ class WebSocketDoor(asyncio.Protocol):
         self._protocol.https = came_by_https(request, self._peer(), self._rules)
         passed = self._examine(request)
         if isinstance(passed, Stopped):
-            self._protocol.send_problem(passed)
-        else:
-            self._protocol.send_response(self._protocol.accept(request))
-        self._flush()
-        if isinstance(passed, Stopped) or self._protocol.state is not OPEN:
-            reason = passed.reason if isinstance(passed, Stopped) else Reason.MALFORMED
-            self._gate.metrics.handshakes_refused.labels(reason.value).inc()
+            self._turn_away(passed)
             return
-        self._connection = self._gate.connect(self, passed.address)
-        if passed.token is not None:
-            self._connection.identify(passed.token)
+        response = self._protocol.accept(request)
+        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+            self._gate.metrics.handshakes_refused.labels(Reason.MALFORMED.value).inc()
+            self._respond(response)
+        elif request.path.startswith(CONVERSATIONS):
+            self._let_in_later(request, passed, response)
+        else:
+            self._respond(response)
+            self._connection = self._gate.connect(self, passed.address)
+            if passed.token is not None:
+                self._connection.identify(passed.token)
 
     def _examine(self, request: Request) -> Passed | Stopped:
-        if request.path.partition("?")[0] != PATH:
-            return stop_at_path()
-        return self._let_in(request)
-
-    def _let_in(self, request: Request) -> Passed | Stopped:
         """What is asked of a handshake at every path: a place, an origin and a token that may be."""
+        if request.path.partition("?")[0] != PATH and not request.path.startswith(CONVERSATIONS):
+            return stop_at_path()
         if self._gate.draining:
             return stop(Reason.DRAINING, Code.DRAINING)
         passed = examine(request, self._peer(), self._rules)
@@ -203,6 +211,46 @@ class WebSocketDoor(asyncio.Protocol):
     def _peer(self) -> str:
         name = self._transport.get_extra_info("peername") if self._transport is not None else None
         return str(name[0]) if isinstance(name, tuple) and name else ""
+
+    def _let_in_later(self, request: Request, passed: Passed, response: Response) -> None:
+        """A conversation's handshake waits for history. Nothing is read meanwhile: what the client sends already stays
+        in the kernel."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+            self._gate.spawn(self._let_in(request, passed, response))
+
+    async def _let_in(self, request: Request, passed: Passed, response: Response) -> None:
+        try:
+            verdict = await self._conversations.knock(request, passed, self)
+            if isinstance(verdict, Stopped):
+                self._turn_away(verdict)
+            else:
+                self._enter(verdict, response)
+        finally:
+            if self._protocol.state is CONNECTING:
+                self.abort()
+
+    def _enter(self, conversation: ConversationSocket, response: Response) -> None:
+        self._conversation = conversation
+        if self._transport is None or self._transport.is_closing():
+            conversation.release()
+        elif self._gate.draining:
+            self._turn_away(stop(Reason.DRAINING, Code.DRAINING))
+        else:
+            self._respond(response)
+            self._connection = conversation.open()
+            if not self._paused and not self._transport.is_closing():
+                self._transport.resume_reading()
+
+    def _turn_away(self, stopped: Stopped) -> None:
+        """Refuse a handshake with a body that says why."""
+        self._gate.metrics.handshakes_refused.labels(stopped.reason.value).inc()
+        self._protocol.send_problem(stopped)
+        self._flush()
+
+    def _respond(self, response: Response) -> None:
+        self._protocol.send_response(response)
+        self._flush()
 
     # Frames.
 
@@ -236,7 +284,7 @@ class WebSocketDoor(asyncio.Protocol):
         elif self._opcode is Opcode.BINARY:
             connection.receive_unreadable(Code.BAD_FRAME, "frames are text")
         else:
-            connection.receive_text(b"".join(parts))
+            (self._conversation or connection).receive_text(b"".join(parts))
 
     # Bytes.
 

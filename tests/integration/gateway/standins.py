@@ -55,7 +55,9 @@ NOW = datetime(2026, 11, 20, tzinfo=UTC)
 
 class RoomStandIn:
     """Decides commands of one installation: members may attach and send; everything is fanned out to every gate that
-    has attached. `lose` keeps fan-outs back, `mute` leaves commands unanswered, `refuse` answers a verb with a code."""
+    has attached. `lose` keeps fan-outs back, `mute` leaves commands unanswered, `refuse` answers a verb with a code.
+    `blind` leaves reads unanswered until `see_again`. Who is `late` in a room is a member that history knows of only
+    behind its log; who is `gone` from one is a member for history alone."""
 
     def __init__(self) -> None:
         self.members: dict[RoomId, set[str]] = {}
@@ -69,6 +71,9 @@ class RoomStandIn:
         self.lose = False
         self.mute = False
         self.blind = False
+        self.unanswered: list[Any] = []
+        self.late: dict[str, str] = {}
+        self.gone: dict[str, str] = {}
         self.refuse: dict[str, Code] = {}
         self.decided: dict[tuple[str, str], Accepted] = {}
         self._connection: Any = None
@@ -161,6 +166,7 @@ class RoomStandIn:
             return
         gate = GateId(command.actor)
         self.gates.add(gate)
+        self.members[command.room].discard(self.gone.get(command.room, ""))
         refused = [one for one in command.sessions if one.user not in self.members[command.room]]
         for one in command.sessions:
             if one not in refused:
@@ -174,7 +180,9 @@ class RoomStandIn:
             title=command.room,
             visibility=Visibility.PUBLIC,
             member_count=len(self.members[command.room]),
-            members=(),
+            members=tuple(
+                MemberView(user=UserId(user), role=Role.MEMBER) for user in sorted(self.members[command.room])
+            ),
             refused=tuple(SessionRefused(session=one, code=Code.NOT_A_MEMBER) for one in refused),
         )
         headers = FanoutHeaders(FanoutKind.ATTACHED, answer.room, answer.epoch, answer.seq)
@@ -265,21 +273,34 @@ class RoomStandIn:
             return
         query = BARRIER.validate_json(delivery.body)
         self.queries.append(query)
-        if isinstance(query, HoleQuery) and not self.blind:
+        if query.room in self.late:
+            self.members[query.room].add(self.late.pop(query.room))
+        if isinstance(query, HoleQuery) and query.room not in self.members:
+            await self._reply(delivery, Refused.of(Code.ROOM_NOT_FOUND))
+        elif isinstance(query, HoleQuery) and not self.blind:
             await self._reply(delivery, self._page(query.room, lambda event: event.seq > query.after, query.limit))
 
     async def _on_query(self, delivery: Any) -> None:
         query = QUERY.validate_json(delivery.body)
         self.queries.append(query)
         if self.blind:
+            self.unanswered.append(delivery)
             return
         await self._reply(delivery, self._answer(query))
+
+    async def see_again(self) -> None:
+        """Answer the reads that were left unanswered, and all others from now on."""
+        self.blind = False
+        for delivery in self.unanswered:
+            await self._reply(delivery, self._answer(QUERY.validate_json(delivery.body)))
 
     def _answer(self, query: Query) -> QueryAnswer:
         room = getattr(query, "room", None)
         if room is not None and room not in self.members:
             return Refused.of(Code.ROOM_NOT_FOUND)
         match query:
+            case PageQuery(room=room, after=None):
+                return self._newest(room, query.limit, messages=query.messages)
             case PageQuery(room=room, after=after):
                 return self._page(room, lambda event: event.seq > (after or 0), query.limit)
             case RoomQuery(room=room):
@@ -320,6 +341,11 @@ class RoomStandIn:
     def _page(self, room: RoomId, wanted: Callable[[Event], bool], limit: int) -> PageAnswer:
         events = [event for event in self.events[room] if wanted(event)][:limit]
         return PageAnswer(room=room, epoch=Epoch(self.epochs[room]), head=len(self.events[room]), events=tuple(events))
+
+    def _newest(self, room: RoomId, limit: int, *, messages: bool) -> PageAnswer:
+        known = [event for event in self.events[room] if isinstance(event, MessagePosted) or not messages]
+        page = self._page(room, lambda _: False, limit)
+        return page.model_copy(update={"events": tuple(known[-limit:])})
 
     async def _reply(self, delivery: Any, answer: Any) -> None:
         asked = properties_of(delivery)
