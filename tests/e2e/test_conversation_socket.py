@@ -16,6 +16,7 @@ pytestmark = [pytest.mark.broker, pytest.mark.store, pytest.mark.stack]
 
 LINES = 20
 WAIT = 30
+FAST = {"GATEHOUSE_COMMAND_RATE": "1000", "GATEHOUSE_COMMAND_BURST": "1000"}
 
 
 async def make(stack, *members, **fields):
@@ -40,7 +41,7 @@ async def refusal(stack, room, user):
 
 
 async def test_i3_both_sides_see_one_order_and_who_comes_back_misses_nothing(start_stack):
-    stack = await start_stack(gates=2)
+    stack = await start_stack(gates=2, environment=FAST)
     room = await make(stack, "bob")
     ann = await converse(stack, 1, room, "ann")
     bob = await NativeClient.open(stack.gates[0].url, stack.token("bob"))
@@ -56,7 +57,7 @@ async def test_i3_both_sides_see_one_order_and_who_comes_back_misses_nothing(sta
 
     await ann.close()
     for number in range(LINES):
-        await bob.ask("send", room=room, text=f"later {number}")
+        assert (await bob.ask("send", room=room, text=f"later {number}"))["type"] == "accepted"
     back = await converse(stack, 0, room, "ann")
     await eventually(lambda: len(back.of("message")) == 50, WAIT)
     top = start + 3 * LINES
