@@ -11,6 +11,7 @@ from schemas.answers import FrameNumber
 from schemas.commands import Position, SaidStatus
 from schemas.frames import Attached
 from schemas.ids import ClientId, CommandId, Epoch, RoomId, UserId
+from schemas.roles import Status
 from services.gateway.ring import Numbered
 
 
@@ -63,6 +64,11 @@ class Session:
     held: list[Numbered] = field(default_factory=list)
     held_bytes: int = 0
     told: list[bytes] = field(default_factory=list)
+
+    @property
+    def hidden(self) -> bool:
+        """Its user said of themselves that they are offline."""
+        return self.status is not None and self.status.state is Status.OFFLINE
 
 
 class Own(NamedTuple):

@@ -17,7 +17,7 @@ from services.gateway.demo import seed_commands
 from services.gateway.doors.amqp import Unfit, read_delivery
 from services.gateway.doors.http import openapi
 from services.gateway.doors.problems import problem_of, respond
-from services.gateway.doors.rest_models import Message
+from services.gateway.doors.rest.models.messages import Message
 from services.gateway.fanout import _accepted
 from services.gateway.recent_writes import RecentWrites
 from services.gateway.refusals import overloaded, rate_limited
@@ -159,4 +159,6 @@ def test_the_openapi_document_needs_no_connection_and_promises_problems() -> Non
     for path in document["paths"].values():
         for operation in path.values():
             assert "422" not in operation["responses"]
-            assert list(operation["responses"]["4XX"]["content"]) == ["application/problem+json"]
+            problems = {status: told for status, told in operation["responses"].items() if status >= "400"}
+            assert {"400", "413", "500"} <= problems.keys()
+            assert all(list(told["content"]) == ["application/problem+json"] for told in problems.values())
