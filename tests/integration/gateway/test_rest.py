@@ -162,7 +162,10 @@ async def test_the_same_idempotency_key_makes_one_message(bench, way):
     body = {"content": "hi"} | ({"message_id": "k1"} if way == "body" else {})
     async with bench.http("ann") as http:
         first, again = [(await http.post("/chat/r/message", json=body, headers=headers)).json() for _ in range(2)]
-    assert first == again
+    same = ("message_id", "sequence_id", "epoch", "timestamp", "client_message_id")
+    assert [again[name] for name in same] == [first[name] for name in same]
+    assert first["is_duplicate"] is None
+    assert (again["is_duplicate"], again["original_timestamp"]) == (True, first["timestamp"])
     assert first["client_message_id"] == "k1"
     assert bench.room.commands[0].retry is (way == "header")
 

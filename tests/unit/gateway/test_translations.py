@@ -115,6 +115,15 @@ def test_recent_writes_keep_the_newest_and_are_bounded() -> None:
     writes.note(ANN, RoomId("other"), 1)
     assert writes.through(ANN, ROOM) == 3
     assert writes.through(BOB, ROOM) is None
+    assert writes.last(ANN) == ("other", 1)
+    assert writes.last(BOB) is None
+
+
+def test_a_repeated_command_takes_nothing_back_of_what_was_written() -> None:
+    writes = RecentWrites()
+    writes.note(ANN, ROOM, 5)
+    writes.note(ANN, ROOM, 3)
+    assert writes.through(ANN, ROOM) == 5
 
 
 @pytest.mark.parametrize("code", list(Code))
