@@ -117,6 +117,14 @@ async def test_who_leaves_is_told_how_many_remain_where_that_is_known(before, af
     assert (left["remaining_participants"], left["conversation_archived"]) == (remaining, archived)
 
 
+async def test_who_joined_is_told_so_also_while_history_is_away():
+    gate = Quiet()
+    gate.told["room"] = Refused.of(Code.OVERLOADED)
+    async with client(gate) as http:
+        joined = await http.post("/chat/r/join")
+    assert (joined.status_code, joined.json()["conversation_id"], joined.json()["conversation"]) == (200, "r", None)
+
+
 # Messages.
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Final
 
 from schemas.answers import Accepted
@@ -21,7 +22,7 @@ from schemas.queries import (
     RoomsQuery,
 )
 from services.gateway.creation import room_to_create
-from services.gateway.doors.problems import refuse
+from services.gateway.doors.problems import Refusal, refuse
 from services.gateway.doors.rest.asking import Asking, Asks, Wishes, Wishing, make
 from services.gateway.doors.rest.creating import check_speaks_for_self, create_fields, created_answer, people_of
 from services.gateway.doors.rest.models.messages import messages_of
@@ -108,7 +109,10 @@ async def join_conversation(room: RoomPath, wishes: Wishes, body: JoinRequest | 
     wish = body or JoinRequest()
     check_speaks_for_self(wishes.user, wish.user_id, wish.participant)
     await wishes.decide(Join, room, invite=wish.invite)
-    return Joined(participant_id=wishes.user, conversation=await whole_conversation(wishes, room))
+    told = None
+    with suppress(Refusal):  # history may be away: that takes nothing back
+        told = await whole_conversation(wishes, room)
+    return Joined(conversation_id=room, participant_id=wishes.user, conversation=told)
 
 
 @router.delete("/chat/{room:room}/leave", responses=writes("leave"))

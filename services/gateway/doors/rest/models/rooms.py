@@ -183,11 +183,12 @@ class Directory(BaseModel):
 
 
 class Joined(BaseModel):
-    """The caller is a member now."""
+    """The caller is a member now. Without `conversation` that could not be read just now."""
 
     success: Literal[True] = True
+    conversation_id: RoomIdField
     participant_id: UserIdField
-    conversation: FullConversation
+    conversation: FullConversation | None
 
 
 def websocket_url(room: str) -> str:
