@@ -21,6 +21,7 @@ WRITES: list[tuple[str, str, Any, dict[str, Any]]] = [
     ("PUT", "/chat/r/status", {"state": "away", "mood": "m"}, {"type": "set_status", "state": "away", "mood": "m"}),
     ("POST", "/chat/r/join", {"invite": "invite-1"}, {"type": "join", "invite": "invite-1"}),
     ("DELETE", "/chat/r/leave", None, {"type": "leave"}),
+    ("DELETE", "/chat/r/leave?successor=bob", None, {"type": "leave", "successor": "bob"}),
     (
         "POST",
         "/chat/r/message",

@@ -49,4 +49,5 @@ AfterSeq = Annotated[Seen | None, Query(description="Those with a higher sequenc
 BeforeSeq = Annotated[Seen | None, Query(description="The last ones with a lower sequence id.")]
 AfterUser = Annotated[UserIdField | None, Query(description="Go on behind this user id.")]
 Words = Annotated[str, Query(min_length=1, max_length=200, description="Words that a message is to hold, all of them.")]
+Successor = Annotated[UserIdField | None, Query(description="Who owns the conversation from then on.")]
 WhyQuery = Annotated[Reason, Query(description="Why; everybody in the conversation hears it.")]

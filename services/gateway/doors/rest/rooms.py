@@ -41,7 +41,7 @@ from services.gateway.doors.rest.models.rooms import (
 )
 from services.gateway.doors.rest.operations import make_router, reads, writes
 from services.gateway.doors.rest.paging import Pages, offset_moves
-from services.gateway.doors.rest.paths import Limit, Offset, RoomPath
+from services.gateway.doors.rest.paths import Limit, Offset, RoomPath, Successor
 
 MESSAGES_SHOWN: Final = 100
 
@@ -116,10 +116,10 @@ async def join_conversation(room: RoomPath, wishes: Wishes, body: JoinRequest | 
 
 
 @router.delete("/chat/{room:room}/leave", responses=writes("leave"))
-async def leave_conversation(room: RoomPath, wishes: Wishes) -> Left:
-    """Stop being a member. The last owner names a successor over another door, or is the last member."""
+async def leave_conversation(room: RoomPath, wishes: Wishes, successor: Successor = None) -> Left:
+    """Stop being a member. The last owner names a successor, or is the last member."""
     before = await _counted(wishes, room)
-    accepted = await wishes.decide(Leave, room)
+    accepted = await wishes.decide(Leave, room, successor=successor)
     after = await _counted_behind(wishes, accepted)
     remaining = before if after is None else after
     archived = None if remaining is None else remaining == 0
