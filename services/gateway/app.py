@@ -12,24 +12,29 @@ import uvicorn
 from aio_pika.abc import AbstractConnection
 
 from schemas import limits
-from schemas.answers import Answer
+from schemas.answers import Answer, Refused
 from schemas.commands import Command
 from schemas.control import Control, GateGone, GateHeartbeat, RosterDone, RosterRequest
+from schemas.errors import Code
 from schemas.ids import CommandId, GateId, RoomId, UserId
 from schemas.queries import Query, QueryAnswer
+from services.gateway.commands import TOO_MANY_OF_USER
 from services.gateway.demo import seed
 from services.gateway.doors.amqp import Inbox
 from services.gateway.doors.backend import EndpointLimits, Look
-from services.gateway.doors.http import make_app
+from services.gateway.doors.handshake import Rules
+from services.gateway.doors.http import dress_app, make_app
 from services.gateway.doors.http_socket import HttpSocket
 from services.gateway.doors.websocket import WebSocketDoor
+from services.gateway.drain import drain
 from services.gateway.fanout import Fanout
 from services.gateway.gate import Gate
+from services.gateway.limits import Limit
 from services.gateway.links import HEALTH_PART, Publisher
 from services.gateway.neighbours import Neighbour, Neighbours
 from services.gateway.registry import Census, Held, take_census
 from services.gateway.settings import GatewaySettings
-from services.gateway.tokens import Identity, TokenRefused, issue
+from services.gateway.tokens import Identity, KeyUnknown, TokenRefused, issue
 from services.runtime.broker import keep_connected, wait_or
 from services.runtime.control import ControlPlane
 from services.runtime.observe import Health, configure_logging, ops_routes
@@ -83,6 +88,7 @@ class Service:
             group.create_task(self._keep("fanout", self.fanout.serve))
             group.create_task(self._keep("inbox", self.inbox.serve))
             group.create_task(self._say_alive())
+            group.create_task(self.gate.keys.serve(self.health, self.closing))
             group.create_task(self.server.serve())
             if self.settings.demo:
                 group.create_task(seed(self.gate.commands.ask, self.closing))
@@ -106,7 +112,7 @@ class Service:
         self.health.draining = True
         for listener in getattr(self.server, "servers", ()):
             listener.close()
-        await self.gate.drain(deadline)
+        await drain(self.gate, deadline)
         await self.control.tell(GateGone(gate=self.gate.gate_id))
         self.closing.set()
         self.server.should_exit = True
@@ -137,19 +143,28 @@ class Service:
             issue_demo_token=self._demo_token if self.settings.demo else None,
             body_seconds=self.settings.request_seconds,
         )
+        rules = Rules(
+            proxies=self.settings.proxies,
+            origins=self.settings.allowed_origins,
+            token_in_query=self.settings.token_in_query,
+        )
         return uvicorn.Config(
-            app,
+            dress_app(app, origins=rules.origins, proxies=rules.proxies),
             host=self.settings.http_host,
             port=self.settings.http_port,
             http=partial(HttpSocket, self.settings.request_seconds),  # type: ignore[arg-type]  # as with ws
-            ws=partial(WebSocketDoor, self.gate),  # type: ignore[arg-type]  # any factory of protocols will do
+            ws=partial(WebSocketDoor, self.gate, rules),  # type: ignore[arg-type]  # any factory of protocols will do
             lifespan="off",
             log_config=None,
             access_log=False,
+            server_header=False,
+            proxy_headers=False,  # `trusted_proxies` says whom to believe, and nothing else does
             timeout_graceful_shutdown=2,
         )
 
     def _demo_token(self, user: str) -> str:
+        if self.settings.jwt_secret is None:
+            raise AssertionError("settings of a demo without a secret are refused")
         return issue(user, self.settings.jwt_secret, now=time.time(), lifetime_seconds=DEMO_TOKEN_SECONDS)
 
 
@@ -166,21 +181,36 @@ class HttpBackend:
         """Which gate this is."""
         return self._gate.gate_id
 
-    def identify(self, token: str) -> Identity | TokenRefused:
+    async def identify(self, token: str) -> Identity | TokenRefused:
         """Who a token speaks for, now."""
-        return self._gate.verifier.verify(token, self._gate.wall_clock())
+        verdict = self._gate.identify(token)
+        return await self._gate.identify_by_newer_keys(token) if isinstance(verdict, KeyUnknown) else verdict
+
+    def ask(self, user: UserId) -> float:
+        """The user makes a request: 0, or the seconds until they may."""
+        return self._gate.ask(user)
 
     def new_command_id(self) -> CommandId:
         """An id for a command whose sender named none."""
         return self._gate.new_command_id()
 
     async def command(self, command: Command) -> Answer:
-        """Have a command decided."""
+        """Have a command decided. A gate that goes down takes none; of one that was sent before nobody here knows."""
+        if self._gate.draining:
+            code = Code.NO_ANSWER if command.retry else Code.DRAINING
+            return Refused.of(code, command_id=command.command_id)
         return await self._gate.commands.ask(command)
 
     async def query(self, query: Query) -> QueryAnswer:
-        """Read."""
-        return await self._gate.queries.ask(query)
+        """Read; a user's reads in flight are bounded."""
+        reader = query.actor
+        if not self._gate.visitors.begin_read(reader):
+            self._gate.hit(Limit.IN_FLIGHT_PER_USER)
+            return Refused.of(Code.OVERLOADED, TOO_MANY_OF_USER)
+        try:
+            return await self._gate.queries.ask(query)
+        finally:
+            self._gate.visitors.end_read(reader)
 
     def written_through(self, user: UserId, room: RoomId) -> int | None:
         """How far the user wrote lately through this gate."""
@@ -199,6 +229,7 @@ class HttpBackend:
         broker = self._health.checks(self._gate.clock()).get(HEALTH_PART) == "ok"
         return Look(
             connections=len(self._gate.connections),
+            connection_limit=self._gate.settings.connections_per_gate,
             sessions=self._gate.hub.session_count,
             rooms=self._gate.hub.room_count,
             storage=self._gate.queries.answering,
@@ -224,6 +255,10 @@ class HttpBackend:
     def heartbeat_seconds(self) -> float:
         """How often this gate pings its WebSocket clients."""
         return self._gate.settings.ping_seconds
+
+    def takes_token_in_query(self) -> bool:
+        """Whether a WebSocket handshake may carry its token in the URL."""
+        return self._gate.settings.token_in_query
 
     def census(self, user: UserId | None, room: RoomId | None) -> Census:
         """The connections of this gate, counted."""

@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from functools import partial
-from random import uniform
 from secrets import token_hex, token_urlsafe
 from typing import Any, Final, assert_never
 
@@ -20,22 +19,26 @@ import structlog
 from schemas.answers import Accepted, Answer, AttachAnswer, Refused
 from schemas.commands import Attach, Detach
 from schemas.commands import Session as SessionOfRoom
-from schemas.errors import Code
+from schemas.errors import ERRORS, Code
 from schemas.ids import ClientId, CommandId, Epoch, GateId, RoomId, UserId
 from schemas.signals import ServiceSignal
-from services.gateway.bounds import FeedLimits
+from services.gateway.addresses import UNKNOWN
 from services.gateway.commands import Commands
 from services.gateway.connection import Connection, Socket
 from services.gateway.deadlines import Deadlines
 from services.gateway.detaches import Detaches, Gone
 from services.gateway.hub import Hub
+from services.gateway.keys import KeyKeeper, make_verifier
+from services.gateway.limits import Limit
 from services.gateway.metrics import Metrics
 from services.gateway.queries import Queries
 from services.gateway.recent_writes import RecentWrites
 from services.gateway.ring import Numbered
-from services.gateway.session import Ask, Effect, Ended, Fill, Replay, Session, Stage, Write
+from services.gateway.session import Ask, Effect, Ended, FellBehind, Fill, Replay, Session, Stage, Write
 from services.gateway.settings import GatewaySettings
-from services.gateway.tokens import Verifier
+from services.gateway.tally import REPLAYS, Count, Tally
+from services.gateway.tokens import Identity, KeyUnknown, TokenRefused, Verdict
+from services.gateway.visitors import TurnedAway, Visitors
 from services.gateway.wire import text_frame
 from services.runtime.broker import wait_or
 from services.runtime.rpc import Rpc
@@ -46,8 +49,6 @@ TICK_SECONDS: Final = 0.25
 SWEEP_SECONDS: Final = 1.0
 DETACHES_AT_ONCE: Final = 1_000
 DETACHES_LIMIT: Final = 100_000
-DRAIN_STEP_SECONDS: Final = 0.05
-RETURN_SECONDS: Final = (0.5, 5.0)
 GAP_TRIES: Final = 3
 GAP_PAUSE_SECONDS: Final = 0.5
 
@@ -67,11 +68,14 @@ class Gate:
         self.clock = clock
         self.wall_clock = wall_clock
         self.metrics = Metrics()
-        self.verifier = Verifier(settings.jwt_secret)
+        self.verifier = make_verifier(settings)
+        self.keys = KeyKeeper(settings, self.verifier, self.metrics)
+        self.visitors = Visitors(settings.visitor_limits)
         self.writes = RecentWrites()
-        self.hub = Hub(_feed_limits(settings))
+        self.hub = Hub(settings.feed_limits)
         self.commands = Commands(
             in_flight_limit=settings.in_flight_per_gate,
+            in_flight_per_user=settings.in_flight_per_user,
             timeout_seconds=settings.command_seconds,
             clock=clock,
             metrics=self.metrics,
@@ -81,13 +85,13 @@ class Gate:
         self.connections: dict[ClientId, Connection] = {}
         self._detaches = Detaches(limit=DETACHES_LIMIT)
         self.draining = False
-        self._deadlines: Deadlines[Connection] = Deadlines()
+        self._deadlines: Deadlines[Connection] = Deadlines(TICK_SECONDS)
         self._replays = asyncio.Semaphore(settings.replays_at_once)
         self._group: asyncio.TaskGroup | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._effects: deque[Effect] = deque()
         self._reattach_due = False
-        self._gaps_counted = 0
+        self._counted = Tally()
         self._sweep_due = 0.0
         self._numbers = 0
         self._service = True
@@ -122,10 +126,11 @@ class Gate:
         if now >= self._sweep_due:
             self._sweep_due = now + SWEEP_SECONDS
             self.commands.sweep()
+            self.visitors.sweep(now)
             self._post_detaches()
             self.hub.ask_again()
             self.metrics.sessions.set(self.hub.session_count)
-            self._count_gaps()
+            self._count()
             self._reattach_where_due()
         self.carry_out()
 
@@ -148,11 +153,49 @@ class Gate:
         """An alarm of the broker blocks publishing: what is wished meanwhile is refused. Pushes go on."""
         self.announce_service(available=False)
 
+    # Identity and limits.
+
+    def identify(self, token: str) -> Verdict:
+        """Who a token speaks for, now; unless it names a key that is not here."""
+        verdict = self.verifier.verify(token, self.wall_clock())
+        self.metrics.tokens.labels(_outcome(verdict)).inc()
+        return verdict
+
+    async def identify_by_newer_keys(self, token: str) -> Identity | TokenRefused:
+        """Who a token speaks for whose key was not here: bounded by `jwt_key_wait_seconds`."""
+        looked = await self.keys.look_again()
+        verdict = self.identify(token)
+        if not isinstance(verdict, KeyUnknown):
+            return verdict
+        if looked:
+            return TokenRefused(Code.UNAUTHENTICATED, "the token is not valid: nobody knows its key")
+        return TokenRefused(Code.KEYS_UNAVAILABLE, ERRORS[Code.KEYS_UNAVAILABLE].message)
+
+    def admit(self, address: str) -> TurnedAway | None:
+        """Whether this address may open one more connection: asked once for each handshake."""
+        turned_away = self.visitors.admit(address, self.clock())
+        if turned_away is not None:
+            self.hit(turned_away.limit)
+        return turned_away
+
+    def ask(self, user: UserId) -> float:
+        """The user wants something, by whatever door: 0, or the seconds until they may."""
+        wait = self.visitors.ask(user, self.clock())
+        if wait > 0:
+            self.hit(Limit.RATE_PER_USER)
+        return wait
+
+    def hit(self, limit: Limit) -> None:
+        """Somebody is refused something because of this limit."""
+        self.metrics.limits_hit.labels(limit.value).inc()
+
     # Connections.
 
-    def connect(self, socket: Socket) -> Connection:
-        """A client is here; who it is comes later."""
-        connection = Connection(self, ClientId(f"{self.gate_id}/{token_urlsafe(9)}"), socket, self.clock())
+    def connect(self, socket: Socket, address: str = UNKNOWN) -> Connection:
+        """A client is here, which was admitted in this very moment; who it is comes later."""
+        self.visitors.enter(address)
+        client = ClientId(f"{self.gate_id}/{token_urlsafe(9)}")
+        connection = Connection(self, client, socket, self.clock(), address)
         self.connections[connection.client] = connection
         self.metrics.connections.set(len(self.connections))
         self.look_at(connection, connection.check(self.clock(), self.wall_clock()))
@@ -163,6 +206,9 @@ class Gate:
         connection.closing = True
         self._deadlines.drop(connection)
         if self.connections.pop(connection.client, None) is not None:
+            self.visitors.leave(connection.address)
+            if connection.identity is not None:
+                self.visitors.give_place(connection.identity.user)
             self.metrics.connections.set(len(self.connections))
             self.detach(list(connection.sessions.values()))
             connection.sessions.clear()
@@ -213,6 +259,12 @@ class Gate:
             refused = {one.session.client for one in answer.refused}
             self._take_back(answer.room, [one for one in pending.command.sessions if one.client not in refused])
 
+    def catch_up(self, connection: Connection) -> None:
+        """The client took what waited: what its sessions missed goes out, room by room, while there is a place."""
+        while not connection.backlog.paused and (session := connection.next_lagging()) is not None:
+            self.hub.catch_up(session)
+            self.carry_out()
+
     def carry_out(self) -> None:
         """Do what the hub decided, in order, until nothing is left to do. What stands behind a failure stays for the
         next time."""
@@ -231,9 +283,13 @@ class Gate:
             self._reattach_due = False
             self.hub.reattach()
 
-    def _count_gaps(self) -> None:
-        self.metrics.gaps.inc(self.hub.gaps - self._gaps_counted)
-        self._gaps_counted = self.hub.gaps
+    def _count(self) -> None:
+        fresh = self.hub.tally - self._counted
+        self._counted = self.hub.tally.copy()
+        self.metrics.gaps.inc(fresh[Count.GAP])
+        self.metrics.lags.inc(fresh[Count.LAG])
+        for source in REPLAYS:
+            self.metrics.replays.labels(source.value).inc(fresh[source])
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:  # Any: a coroutine yields what its loop wants
         """Run something short; the gate owns it. Nothing is started once the gate has stopped."""
@@ -243,17 +299,6 @@ class Gate:
         task = self._group.create_task(_logged(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    async def drain(self, deadline: float) -> None:
-        """Send every client away, in batches, with a moment to come back at; returns by `deadline` (monotonic)."""
-        self.draining = True
-        waiting = list(self.connections.values())
-        for start in range(0, len(waiting), self.settings.drain_batch):
-            for connection in waiting[start : start + self.settings.drain_batch]:
-                connection.end(Code.DRAINING, retry_after_seconds=_return_seconds())
-            await asyncio.sleep(0)
-        while self.connections and self.clock() < deadline:  # noqa: ASYNC110 - polled within a bound, once in a life
-            await asyncio.sleep(DRAIN_STEP_SECONDS)
 
     def _carry_out(self, effect: Effect) -> None:
         match effect:
@@ -269,6 +314,8 @@ class Gate:
                 session.outlet.forget(session)
                 if tell_room:
                     self._tell_detached(session)
+            case FellBehind(session):
+                session.outlet.fall_behind(session)
             case _:
                 assert_never(effect)
 
@@ -370,10 +417,6 @@ def _told_to_room(session: Session) -> SessionOfRoom:
     )
 
 
-def _return_seconds() -> float:
-    return round(uniform(*RETURN_SECONDS), 2)  # noqa: S311 - jitter, not a secret
-
-
 async def _logged(work: Coroutine[Any, Any, None]) -> None:  # Any: a coroutine yields what its loop wants
     try:
         await work
@@ -381,13 +424,13 @@ async def _logged(work: Coroutine[Any, Any, None]) -> None:  # Any: a coroutine 
         log.exception("task_failed", task=repr(work))
 
 
-def _feed_limits(settings: GatewaySettings) -> FeedLimits:
-    return FeedLimits(
-        ring_events=settings.ring_events,
-        ring_bytes=settings.ring_bytes,
-        held_events=settings.held_events,
-        held_bytes=settings.held_bytes,
-        resume_events=settings.resume_limit,
-        replay_held_events=settings.replay_held_events,
-        replay_held_bytes=settings.replay_held_bytes,
-    )
+def _outcome(verdict: Verdict) -> str:
+    match verdict:
+        case Identity():
+            return "accepted"
+        case TokenRefused(code):
+            return code.value
+        case KeyUnknown():
+            return "key_unknown"
+        case _:
+            assert_never(verdict)

@@ -11,6 +11,7 @@ from services.gateway.bounds import FeedLimits
 from services.gateway.feed import Feed
 from services.gateway.ring import Numbered
 from services.gateway.session import Effect, LiveEvent, Session, Stage
+from services.gateway.tally import Tally
 
 
 class Hub:
@@ -23,12 +24,7 @@ class Hub:
         self._effects: list[Effect] = []
         self._questions = 0
         self._attaches = 0
-        self._gaps = 0
-
-    @property
-    def gaps(self) -> int:
-        """How many gaps were noticed so far."""
-        return self._gaps
+        self.tally = Tally()
 
     @property
     def session_count(self) -> int:
@@ -52,7 +48,7 @@ class Hub:
         session.attach_ref = self._attaches
         feed = self._feeds.get(session.room)
         if feed is None:
-            feed = Feed(session.room, self._bounds, self._effects, self._new_command_id)
+            feed = Feed(session.room, self._bounds, self._effects, self.tally, self._new_command_id)
             self._feeds[session.room] = feed
         self._touched.add(feed)
         feed.attach(session)
@@ -105,6 +101,11 @@ class Hub:
         if (feed := self._touch(session.room)) is not None:
             feed.receive_replay(session, events)
 
+    def catch_up(self, session: Session) -> None:
+        """The client behind a session that fell behind took what waited for it."""
+        if (feed := self._touch(session.room)) is not None:
+            feed.catch_up(session)
+
     def reattach(self) -> None:
         """Deliveries may have been lost: ask every room about all its sessions, once each."""
         for feed in self._feeds.values():
@@ -128,7 +129,6 @@ class Hub:
         """What is to be done, in order. Rooms without a session are forgotten."""
         for feed in self._touched:
             feed.flush()
-            self._gaps, feed.gaps = self._gaps + feed.gaps, 0
             if feed.empty:
                 self._feeds.pop(feed.room, None)
         self._touched.clear()

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from schemas import limits, routes
 from schemas.answers import Refused
 from schemas.errors import Code
-from schemas.events import Event, expelled
+from schemas.events import Event, expulsion
 from schemas.ids import Epoch, RoomId
 from schemas.model import Model
 from schemas.queries import QUERY_ANSWER, HoleQuery, PageAnswer, Query, QueryAnswer
@@ -83,4 +83,4 @@ class Queries:
 
 
 def _numbered(event: Event) -> Numbered:
-    return Numbered(event.seq, text_frame(event.to_json()), expelled(event))
+    return Numbered(event.seq, text_frame(event.to_json()), expulsion(event))

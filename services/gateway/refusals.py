@@ -32,11 +32,21 @@ def queue_full(command: Command, message: str | None = None) -> Refused:
     return refused.model_copy(update={"retry_after_seconds": QUEUE_FULL_SECONDS})
 
 
+def draining(frame: Mapping[str, object], frame_id: FrameNumber | None, wait_seconds: float) -> Refused:
+    """Refuse a frame unread because this gate goes down. As above: of one that says that it was sent before, nobody
+    here knows."""
+    return _unread(Code.DRAINING, frame, frame_id, wait_seconds)
+
+
 def rate_limited(frame: Mapping[str, object], frame_id: FrameNumber | None, wait_seconds: float) -> Refused:
     """Refuse a frame unread because too many came, whatever else may be wrong with it. As above: of one that says that
     it was sent before, nobody here knows."""
-    code = Code.NO_ANSWER if frame.get("retry") is True else Code.RATE_LIMITED
-    return Refused.of(code, id=frame_id, command_id=command_id_in(frame), retry_after_seconds=round(wait_seconds, 3))
+    return _unread(Code.RATE_LIMITED, frame, frame_id, wait_seconds)
+
+
+def _unread(code: Code, frame: Mapping[str, object], frame_id: FrameNumber | None, wait_seconds: float) -> Refused:
+    said = Code.NO_ANSWER if frame.get("retry") is True else code
+    return Refused.of(said, id=frame_id, command_id=command_id_in(frame), retry_after_seconds=round(wait_seconds, 3))
 
 
 def command_id_in(fields: Mapping[str, object]) -> CommandId | None:

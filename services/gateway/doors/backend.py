@@ -19,12 +19,14 @@ class Look:
     """How a gate is: what it holds, and whether history and the broker answer it.
 
     Attributes:
+        connection_limit: more are not let in.
         rooms: those with a session here.
         storage_seconds: how long history's last answer took; None before the first.
         commands_in_flight: commands without an answer yet.
     """
 
     connections: int
+    connection_limit: int
     sessions: int
     rooms: int
     storage: bool
@@ -54,8 +56,11 @@ class Backend(Protocol):
     def gate_id(self) -> GateId:
         """Which gate this is."""
 
-    def identify(self, token: str) -> Identity | TokenRefused:
-        """Who a token speaks for, now."""
+    async def identify(self, token: str) -> Identity | TokenRefused:
+        """Who a token speaks for, now; bounded in time, which is only taken when its key is not known yet."""
+
+    def ask(self, user: UserId) -> float:
+        """The user makes a request: 0, or the seconds until they may."""
 
     def new_command_id(self) -> CommandId:
         """An id for a command whose sender named none."""
@@ -83,6 +88,9 @@ class Backend(Protocol):
 
     def heartbeat_seconds(self) -> float:
         """How often this gate pings its WebSocket clients."""
+
+    def takes_token_in_query(self) -> bool:
+        """Whether a WebSocket handshake may carry its token in the URL."""
 
     def census(self, user: UserId | None, room: RoomId | None) -> Census:
         """The connections of this gate, counted."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
 
+from services.gateway.addresses import Network
 from services.gateway.doors.backend import Backend
 from services.gateway.doors.document import with_problems
-from services.gateway.doors.pages import Guard, make_demo_router, make_static
+from services.gateway.doors.pages import Dressed, Guard, make_demo_router, make_static, open_to_pages
 from services.gateway.doors.problems import add_problem_handlers
 from services.gateway.doors.rest import health, invites, messages, participants, registry, rooms
 
@@ -74,6 +76,11 @@ def methods_at(path: str) -> frozenset[str]:
     """The methods that the REST door serves at a path; none, where it serves nothing."""
     routes = (route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute))
     return frozenset(method for route in routes if route.path_regex.match(path) for method in route.methods or ())
+
+
+def dress_app(app: ASGIApp, *, origins: Sequence[str], proxies: Sequence[Network]) -> ASGIApp:
+    """What the outside sees: security headers on every answer, and CORS for the pages of `origins`."""
+    return Dressed(open_to_pages(app, origins) if origins else app, proxies)
 
 
 def openapi() -> dict[str, Any]:  # Any: a JSON document

@@ -20,6 +20,8 @@ from schemas.errors import ERRORS, Code
 
 MEDIA_TYPE: Final = "application/problem+json"
 FULL_ROOM_SECONDS: Final = 300.0
+# The word for a token in a URL, which ends up in logs and histories.
+INSECURE_TRANSPORT: Final = "INSECURE_TOKEN_TRANSPORT"
 
 
 class Spoken(NamedTuple):
@@ -36,6 +38,7 @@ WORDS: Final[dict[Code, Spoken]] = {
     Code.UNKNOWN_COMMAND: Spoken("NOT_SUPPORTED"),
     Code.UNAUTHENTICATED: Spoken("INVALID_TOKEN"),
     Code.TOKEN_EXPIRED: Spoken("TOKEN_EXPIRED"),
+    Code.KEYS_UNAVAILABLE: Spoken("SERVICE_UNAVAILABLE"),
     Code.NOT_ALLOWED: Spoken("FORBIDDEN"),
     # A conversation one takes no part in is not admitted to exist.
     Code.NOT_A_MEMBER: Spoken("NOT_PARTICIPANT", 404),

@@ -25,8 +25,8 @@ from schemas.commands import (
     Send,
 )
 from schemas.errors import Code
-from schemas.events import Event, InviteCreated, MemberBanned, MemberLeft, MessagePosted
-from schemas.fanout import FanoutHeaders, FanoutKind
+from schemas.events import Event, Expulsion, InviteCreated, MemberBanned, MemberLeft, MessagePosted, expulsion
+from schemas.fanout import FanoutHeaders, FanoutKind, RoomTop, RoomTops, roomless_headers
 from schemas.ids import ClientId, Epoch, GateId, InviteId, MessageId, RoomId, UserId
 from schemas.queries import (
     BARRIER,
@@ -121,7 +121,7 @@ class RoomStandIn:
         """An event out of nowhere, as if another gate's client had sent it."""
         await self.fan_out(self.append(room, actor, text))
 
-    async def fan_out(self, event: Event, *, skip: ClientId | None = None, expel: str | None = None) -> None:
+    async def fan_out(self, event: Event, *, skip: ClientId | None = None, expel: Expulsion | None = None) -> None:
         await self.publish(
             FanoutHeaders(
                 FanoutKind.EVENT,
@@ -133,14 +133,15 @@ class RoomStandIn:
                 message_id=getattr(event, "message_id", None) if skip else None,
                 invite=event.invite if skip and isinstance(event, InviteCreated) else None,
                 at=event.at.isoformat() if skip else None,
-                expel=UserId(expel) if expel else None,
+                expel=expel.user if expel else None,
+                expel_code=expel.code.value if expel else None,
             ),
             event.to_json(),
         )
 
     async def top(self, room: RoomId) -> None:
-        headers = FanoutHeaders(FanoutKind.TOP, room, Epoch(self.epochs[room]), len(self.events[room]))
-        await self.publish(headers, b"")
+        top = RoomTop(room=room, epoch=Epoch(self.epochs[room]), seq=len(self.events[room]))
+        await self.publish(roomless_headers(FanoutKind.TOPS), RoomTops(tops=(top,)).to_json())
 
     async def publish(self, headers: FanoutHeaders, body: bytes, gates: set[GateId] | None = None) -> None:
         if self.lose:
@@ -204,8 +205,7 @@ class RoomStandIn:
         accepted = self._accepted(command, event)
         self.decided[command.actor, command.command_id] = accepted
         rides = command.client is not None and command.client in self.sessions[command.room]
-        gone = event.user if isinstance(event, MemberLeft | MemberBanned) else None
-        await self.fan_out(event, skip=command.client if rides else None, expel=gone)
+        await self.fan_out(event, skip=command.client if rides else None, expel=expulsion(event))
         if not rides:
             await self._reply(delivery, accepted)
 

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import time
 
+import jwt
 import pytest
 
 from schemas.control import GateHeartbeat
 from schemas.errors import Code
-from schemas.ids import UserId
 from schemas.state import BanState
 from services.gateway.doors.rest.registry import ADMIN_SCOPE
-from services.gateway.tokens import Identity
 from tests.bed.waiting import eventually
+from tests.integration.gateway.conftest import SECRET
 from tests.integration.gateway.standins import NOW
 from tests.unit.gateway.rest_bench import problem
 
 pytestmark = pytest.mark.broker
 
 
-def make_operator(bench) -> None:
-    """Whoever speaks HTTP from here on is an operator."""
-    backend = bench.service.server.config.app.state.backend
-    backend.identify = lambda _: Identity(UserId("root"), time.time() + 60, frozenset({ADMIN_SCOPE}))
+def operators_token() -> str:
+    claims = {"sub": "root", "exp": int(time.time()) + 3600, "scope": f"chat:read {ADMIN_SCOPE}"}
+    return jwt.encode(claims, SECRET, algorithm="HS256")
 
 
 async def test_messages_are_written_changed_and_read_by_their_ids(bench):
@@ -75,8 +74,8 @@ async def test_an_operator_sees_what_this_gate_holds_and_what_others_say(bench):
     await bench.client("bob")
     other = GateHeartbeat(gate="g-other", interval_seconds=60, connections=7)
     assert await bench.service.control.tell(other)
-    make_operator(bench)
-    async with bench.http("root") as http:
+    async with bench.http() as http:
+        http.headers["Authorization"] = f"Bearer {operators_token()}"
 
         async def registry():
             response = await http.get("/gateway/connections")

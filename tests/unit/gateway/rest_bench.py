@@ -41,14 +41,18 @@ class Quiet:
         self.others: list[Neighbour] = []
         self.here: frozenset[str] = frozenset()
         self.sick = False
+        self.wait = 0.0
         self._numbers = 0
 
-    def identify(self, token: str) -> Identity | TokenRefused:
+    async def identify(self, token: str) -> Identity | TokenRefused:
         if token in ("nobody", "late"):
             code = Code.TOKEN_EXPIRED if token == "late" else Code.UNAUTHENTICATED
             return TokenRefused(code, "no")
         scopes = frozenset({"gatehouse:admin"}) if token == "root" else frozenset()
         return Identity(UserId(token), 2e9, scopes)
+
+    def ask(self, _user: UserId) -> float:
+        return self.wait
 
     def new_command_id(self) -> CommandId:
         self._numbers += 1
@@ -95,10 +99,13 @@ class Quiet:
 
     def look(self) -> Look:
         seconds = None if self.sick else 0.0125
-        return Look(len(self.held), 2, 1, not self.sick, seconds, not self.sick, 3)
+        return Look(len(self.held), 10_000, 2, 1, not self.sick, seconds, not self.sick, 3)
 
     def limits(self) -> EndpointLimits:
         return EndpointLimits(65536, 16384, 4096, 200, 200, 20, 40, 32)
+
+    def takes_token_in_query(self) -> bool:
+        return True
 
     def heartbeat_seconds(self) -> float:
         return 25.0

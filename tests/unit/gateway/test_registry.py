@@ -114,6 +114,7 @@ async def test_health_asks_nobody_and_leaves_out_what_it_does_not_know():
         ill = await http.get("/health/chat")
     assert gate.queries == gate.commands == []
     assert (well["status"], well["connections"], well["conversations"]) == ("healthy", 4, 1)
+    assert well["checks"]["websocket"]["connection_limit"] == 10_000
     assert well["checks"]["storage"] == {"status": "healthy", "latency_ms": 12.5}
     assert well["checks"]["queues"] == {"status": "healthy", "commands_in_flight": 3}
     assert (ill.status_code, ill.json()["status"], ill.json()["checks"]["storage"]["latency_ms"]) == (

@@ -318,6 +318,16 @@ async def test_who_is_to_come_back_later_is_told_when():
         assert ("retry_after" in body) == (after is not None)
 
 
+async def test_who_asks_too_often_is_429_before_anything_is_done():
+    gate = Quiet()
+    gate.wait = 2.0
+    async with client(gate) as http:
+        response = await http.post("/chat/r/message", json={"content": "x"})
+    problem(response, 429, "RATE_LIMITED", "rate_limited")
+    assert response.headers["retry-after"] == "2"
+    assert gate.commands == []
+
+
 async def test_what_breaks_inside_is_500_and_says_nothing_of_why():
     gate = Quiet()
     gate.told["rooms"] = lambda _: 1 / 0

@@ -23,9 +23,9 @@ Responses = dict[int | str, dict[str, Any]]  # Any: FastAPI's own table
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]  # Any: a coroutine yields what its loop wants
 
 OF_EVERY_REQUEST: Final = (Code.BAD_FIELD, Code.TOO_LARGE, Code.IDLE_EVICTED, Code.RATE_LIMITED, Code.INTERNAL)
-OF_A_CALLER: Final = (Code.UNAUTHENTICATED, Code.TOKEN_EXPIRED)
+OF_A_CALLER: Final = (Code.UNAUTHENTICATED, Code.TOKEN_EXPIRED, Code.KEYS_UNAVAILABLE)
 OF_THE_BROKER: Final = (Code.OVERLOADED,)
-OF_A_COMMAND: Final = (Code.NO_ANSWER, Code.DUPLICATE_IN_FLIGHT)
+OF_A_COMMAND: Final = (Code.NO_ANSWER, Code.DUPLICATE_IN_FLIGHT, Code.DRAINING)
 LINK: Final = {
     "Link": {"description": "RFC 8288: `next` and `prev`, where there is more.", "schema": {"type": "string"}}
 }

@@ -11,7 +11,7 @@ from schemas.ids import RoomIdField, UserIdField
 from services.gateway.doors.backend import Backend
 from services.gateway.doors.callers import Caller, Gate
 from services.gateway.doors.problems import refuse
-from services.gateway.doors.rest.models.registry import Endpoint, Registry, registry_of
+from services.gateway.doors.rest.models.registry import Endpoint, Registry, TokenTransports, registry_of
 from services.gateway.doors.rest.operations import make_router, reads, tells
 from services.gateway.doors.rest.paging import Pages, offset_moves
 from services.gateway.doors.rest.paths import Limit, Offset
@@ -34,7 +34,8 @@ OperatorsGate = Annotated[Backend, Depends(_operators_gate)]
 @router.get("/gateway/endpoint", responses=tells())
 async def get_endpoint(gate: Gate) -> Endpoint:
     """Get how to connect to this gate by WebSocket. No token is wanted."""
-    return Endpoint(heartbeat_seconds=gate.heartbeat_seconds(), limits=gate.limits())
+    transports = TokenTransports(query="token" if gate.takes_token_in_query() else None)
+    return Endpoint(token_transports=transports, heartbeat_seconds=gate.heartbeat_seconds(), limits=gate.limits())
 
 
 @router.get("/gateway/connections", responses=reads(Code.NOT_ALLOWED, paged=True))

@@ -17,6 +17,7 @@ class SocketCheck(BaseModel):
 
     status: Word
     connections: int
+    connection_limit: int
     sessions: int
     conversations: int
 
@@ -62,7 +63,11 @@ def health_of(look: Look, now: datetime) -> ChatHealth:
         conversations=look.rooms,
         checks=Checks(
             websocket=SocketCheck(
-                status="healthy", connections=look.connections, sessions=look.sessions, conversations=look.rooms
+                status=_word(look.connections < look.connection_limit),
+                connections=look.connections,
+                connection_limit=look.connection_limit,
+                sessions=look.sessions,
+                conversations=look.rooms,
             ),
             storage=StorageCheck(status=_word(look.storage), latency_ms=latency),
             queues=QueueCheck(status=_word(look.broker), commands_in_flight=look.commands_in_flight),

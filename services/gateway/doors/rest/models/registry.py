@@ -13,11 +13,12 @@ from services.gateway.registry import Census
 
 
 class TokenTransports(BaseModel):
-    """The ways to give a token in a WebSocket handshake, and the frame for it afterwards."""
+    """The ways to give a token in a WebSocket handshake, and the frame for it afterwards; `query` is the parameter,
+    where the gate takes one."""
 
     header: str = "Authorization: Bearer <token>"
     subprotocol: str = "bearer.<token>"
-    query: str = "token"
+    query: str | None = None
     frame: str = "hello"
 
 
@@ -27,7 +28,7 @@ class Endpoint(BaseModel):
     websocket_url: Literal["/ws"] = "/ws"
     protocol: Literal[1] = 1
     subprotocol: Literal["gatehouse"] = "gatehouse"
-    token_transports: TokenTransports = TokenTransports()
+    token_transports: TokenTransports
     heartbeat_seconds: float
     limits: EndpointLimits
 
