@@ -347,3 +347,30 @@ async def test_somebody_is_added_in_either_spelling():
         await http.post("/chat/r/participants", json={"participant": {"participantId": "bob", "displayName": "Bob"}})
         await http.post("/chat/r/participants", json={"participant": {"user_id": "bob", "name": "Bob"}})
     assert [command.user for command in gate.commands] == ["bob", "bob", "bob"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code", "gatehouse_code"),
+    [
+        ({"participants": [{"user_id": "ann"}]}, 400, "MALFORMED_REQUEST", "bad_field"),
+        ({"title": "x", "participants": []}, 400, "MALFORMED_REQUEST", "bad_field"),
+        (
+            {"title": "x", "participants": [{"user_id": f"u{n}"} for n in range(11)]},
+            400,
+            "MALFORMED_REQUEST",
+            "bad_field",
+        ),
+        (
+            {"title": "x", "additional_participants": [{"participantId": f"u{n}"} for n in range(101)]},
+            429,
+            "CAPACITY_EXCEEDED",
+            "room_full",
+        ),
+        ({"title": "x", "participant": {"participantId": "bob"}}, 403, "IMPERSONATION_DENIED", "not_allowed"),
+    ],
+)
+async def test_a_create_for_nobody_for_too_many_or_for_somebody_else_is_refused(body, status, code, gatehouse_code):
+    gate = Quiet()
+    async with client(gate) as http:
+        problem(await http.post("/chat/create", json=body), status, code, gatehouse_code)
+    assert gate.commands == []
