@@ -103,7 +103,7 @@ async def _rule(room, ann, bob, eve):
 
 async def _end(room, ann, bob):
     await ann.ask("PATCH", f"/chat/{room}", {"title": "Theirs", "metadata": {"mode": "summarize"}})
-    told = await bob.ask("GET", f"/chat/conversations/{room}")
+    told = await ann.ask("GET", f"/chat/conversations/{room}")
     assert (told["title"], told["mode"], told["status"]) == ("Theirs", "summarize", "active")
     left = await bob.ask("DELETE", f"/chat/{room}/leave")
     assert (left["remaining_participants"], left["conversation_archived"]) == (1, False)
