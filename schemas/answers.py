@@ -74,12 +74,16 @@ ANSWER: Final[TypeAdapter[Answer]] = TypeAdapter(Annotated[Answer, Field(discrim
 
 
 class MemberView(Model):
-    """A member as others see them. `status` is what one who is online said of themselves, if anything."""
+    """A member as others see them. `status` is what one who is online said of themselves, if anything; when they joined
+    and whether they are muted, and until when, history alone tells."""
 
     user: UserIdField
     role: Role
     online: bool = False
     status: SaidStatus | None = None
+    joined_at: Moment | None = None
+    muted: bool | None = None
+    muted_until: Moment | None = None
 
 
 class SessionRefused(Model):

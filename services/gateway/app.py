@@ -11,16 +11,17 @@ import structlog
 import uvicorn
 from aio_pika.abc import AbstractConnection
 
+from schemas import limits
 from schemas.answers import Answer, Refused
 from schemas.commands import Command
 from schemas.control import Control, GateGone, GateHeartbeat, RosterDone, RosterRequest
 from schemas.errors import Code
-from schemas.ids import CommandId, RoomId, UserId
+from schemas.ids import CommandId, GateId, RoomId, UserId
 from schemas.queries import Query, QueryAnswer
 from services.gateway.commands import TOO_MANY_OF_USER
 from services.gateway.demo import seed
 from services.gateway.doors.amqp import Inbox
-from services.gateway.doors.backend import Look
+from services.gateway.doors.backend import EndpointLimits, Look
 from services.gateway.doors.conversation.door import Conversations
 from services.gateway.doors.handshake import Rules
 from services.gateway.doors.http import dress_app, make_app
@@ -31,6 +32,8 @@ from services.gateway.fanout import Fanout
 from services.gateway.gate import Gate
 from services.gateway.limits import Limit
 from services.gateway.links import HEALTH_PART, Publisher
+from services.gateway.neighbours import Neighbour, Neighbours
+from services.gateway.registry import Census, Held, take_census
 from services.gateway.settings import GatewaySettings
 from services.gateway.tokens import Identity, KeyUnknown, TokenRefused, issue
 from services.runtime.broker import keep_connected, wait_or
@@ -64,6 +67,7 @@ class Service:
         self.gate = Gate(settings)
         self.conversations = Conversations(self.gate)
         self.health = Health()
+        self.neighbours = Neighbours(self.gate.gate_id)
         self.closing = asyncio.Event()
         self.fanout = Fanout(self.gate, self.health, self.closing)
         self.publisher = Publisher(self.gate, self.health, self.closing)
@@ -95,7 +99,10 @@ class Service:
         log.info("gate_stopped", gate=self.gate.gate_id)
 
     async def receive_control(self, message: Control) -> None:
-        """Answer a new worker's roster request: one `attach` for each room of its shard, then `RosterDone`."""
+        """Answer a new worker's roster request: one `attach` for each room of its shard, then `RosterDone`. What other
+        gates say of themselves is remembered."""
+        if isinstance(message, GateHeartbeat | GateGone):
+            self.neighbours.receive(message, self.gate.clock())
         if not isinstance(message, RosterRequest) or message.gate not in (None, self.gate.gate_id):
             return
         self.gate.hub.reattach_shard(message.shard, message.shards)
@@ -133,7 +140,7 @@ class Service:
 
     def _http_config(self) -> uvicorn.Config:
         app = make_app(
-            HttpBackend(self.gate, self.health),
+            HttpBackend(self.gate, self.health, self.neighbours),
             operations=ops_routes(self.health, self.gate.metrics.registry),
             issue_demo_token=self._demo_token if self.settings.demo else None,
             body_seconds=self.settings.request_seconds,
@@ -166,9 +173,15 @@ class Service:
 class HttpBackend:
     """The gate as the REST door sees it."""
 
-    def __init__(self, gate: Gate, health: Health) -> None:
+    def __init__(self, gate: Gate, health: Health, neighbours: Neighbours) -> None:
         self._gate = gate
         self._health = health
+        self._neighbours = neighbours
+
+    @property
+    def gate_id(self) -> GateId:
+        """Which gate this is."""
+        return self._gate.gate_id
 
     async def identify(self, token: str) -> Identity | TokenRefused:
         """Who a token speaks for, now."""
@@ -205,12 +218,58 @@ class HttpBackend:
         """How far the user wrote lately through this gate."""
         return self._gate.writes.through(user, room)
 
+    def last_written(self, user: UserId) -> tuple[RoomId, int] | None:
+        """The room that the user wrote to last through this gate, and how far."""
+        return self._gate.writes.last(user)
+
+    def users_here(self, room: RoomId) -> frozenset[str]:
+        """Who has a session of the room at this gate."""
+        return self._gate.hub.users_of(room)
+
     def look(self) -> Look:
         """How this gate is."""
         broker = self._health.checks(self._gate.clock()).get(HEALTH_PART) == "ok"
         return Look(
             connections=len(self._gate.connections),
+            connection_limit=self._gate.settings.connections_per_gate,
             sessions=self._gate.hub.session_count,
+            rooms=self._gate.hub.room_count,
             storage=self._gate.queries.answering,
+            storage_seconds=self._gate.queries.answer_seconds,
             broker=broker,
+            commands_in_flight=self._gate.commands.in_flight,
         )
+
+    def limits(self) -> EndpointLimits:
+        """What a client should know of this gate's bounds."""
+        settings = self._gate.settings
+        return EndpointLimits(
+            frame_bytes=settings.frame_bytes,
+            text_bytes=limits.TEXT_BYTES,
+            metadata_bytes=limits.METADATA_BYTES,
+            page_events=limits.PAGE_EVENTS,
+            rooms_per_connection=settings.rooms_per_connection,
+            commands_per_second=settings.command_rate,
+            commands_at_once=settings.command_burst,
+            commands_in_flight=settings.in_flight_per_connection,
+        )
+
+    def heartbeat_seconds(self) -> float:
+        """How often this gate pings its WebSocket clients."""
+        return self._gate.settings.ping_seconds
+
+    def takes_token_in_query(self) -> bool:
+        """Whether a WebSocket handshake may carry its token in the URL."""
+        return self._gate.settings.token_in_query
+
+    def census(self, user: UserId | None, room: RoomId | None) -> Census:
+        """The connections of this gate, counted."""
+        held = (
+            Held(each.client, each.identity.user if each.identity is not None else None, frozenset(each.sessions))
+            for each in self._gate.connections.values()
+        )
+        return take_census(held, user=user, room=room)
+
+    def neighbours(self) -> list[Neighbour]:
+        """The other gates that live, as far as is known here."""
+        return self._neighbours.alive(self._gate.clock())

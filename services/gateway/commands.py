@@ -23,7 +23,7 @@ from schemas.ids import CommandId, RoomId
 from services.gateway.limits import Counts, Limit
 from services.gateway.metrics import Metrics
 from services.gateway.recent_writes import RecentWrites
-from services.gateway.refusals import overloaded
+from services.gateway.refusals import overloaded, queue_full
 from services.runtime.rpc import NOT_SENT, Call, NotTaken, OnConfirm, Rpc
 
 log = structlog.get_logger()
@@ -118,6 +118,11 @@ class Commands:
         """The broker is there and takes what is sent."""
         return self._rpc is not None and not self._rpc.blocked
 
+    @property
+    def in_flight(self) -> int:
+        """Commands without an answer yet."""
+        return len(self._pending)
+
     def submit(self, command: Command, asker: Asker) -> Refused | None:
         """Send a command. None: it is under way and `asker` will be told; a refusal: nothing was sent."""
         pending = Pending(command, asker, self._clock())
@@ -209,7 +214,7 @@ class Commands:
         if error is None:
             self._finish(pending, _parsed(answer.result(), pending.command))
         elif isinstance(error, NotTaken):
-            self._finish(pending, overloaded(pending.command, str(error)))
+            self._finish(pending, queue_full(pending.command, str(error)))
         elif pending.retried:
             self._finish(pending, _no_answer(pending))
         else:

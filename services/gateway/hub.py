@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from schemas.answers import AttachAnswer, Refused
-from schemas.ids import ClientId, CommandId, Epoch, RoomId
+from schemas.ids import ClientId, CommandId, Epoch, RoomId, UserId
 from schemas.routes import shard_of
 from services.gateway.bounds import FeedLimits
 from services.gateway.feed import Feed
 from services.gateway.ring import Numbered
-from services.gateway.session import Effect, LiveEvent, Session
+from services.gateway.session import Effect, LiveEvent, Session, Stage
 from services.gateway.tally import Tally
 
 
@@ -30,6 +30,17 @@ class Hub:
     def session_count(self) -> int:
         """Sessions of all rooms."""
         return sum(len(feed.audience.sessions) for feed in self._feeds.values())
+
+    @property
+    def room_count(self) -> int:
+        """Rooms with a session."""
+        return len(self._feeds)
+
+    def users_of(self, room: RoomId) -> frozenset[UserId]:
+        """Who has a session in the room, and does not hide it."""
+        feed = self._feeds.get(room)
+        sessions = feed.audience.sessions.values() if feed is not None else ()
+        return frozenset(each.user for each in sessions if each.stage is Stage.LIVE and not each.hidden)
 
     def attach(self, session: Session) -> None:
         """A client wants a room. Its session is numbered here."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Final
 
 from pydantic import ValidationError
@@ -23,7 +24,7 @@ LAST_SEQ: Final = 2**53 - 1
 class Queries:
     """Asks history. Never raises: what goes wrong is a refusal, and reads may always be repeated.
 
-    `answering` says whether the last question got an answer.
+    `answering` says whether the last question got an answer, `answer_seconds` how long the last answer took.
     """
 
     def __init__(self, *, timeout_seconds: float, hole_seconds: float) -> None:
@@ -31,6 +32,7 @@ class Queries:
         self._hole_seconds = hole_seconds
         self._rpc: Rpc | None = None
         self.answering = True
+        self.answer_seconds: float | None = None
 
     def link_up(self, rpc: Rpc) -> None:
         """The broker is there."""
@@ -80,9 +82,10 @@ class Queries:
     async def _ask(self, exchange: str, key: str, query: Model, timeout_seconds: float) -> QueryAnswer:
         if self._rpc is None:
             return Refused.of(Code.OVERLOADED, "the broker is away")
+        asked = time.monotonic()
         try:
             body = await self._rpc.call(exchange, key, query.to_json(), timeout_seconds=timeout_seconds)
-            self.answering = True
+            self.answering, self.answer_seconds = True, time.monotonic() - asked
             return QUERY_ANSWER.validate_json(body)
         except (TimeoutError, *NOT_SENT):
             self.answering = False

@@ -13,6 +13,8 @@ from schemas.errors import Code
 from schemas.frames import COMMAND_VERBS
 from schemas.ids import CommandId, CommandIdField
 
+QUEUE_FULL_SECONDS: Final = 1.0
+"""When a room's queue, which was full, is worth another try."""
 COMMAND_ID: Final[TypeAdapter[CommandId]] = TypeAdapter(CommandIdField)
 
 
@@ -22,6 +24,12 @@ def overloaded(command: Command, message: str | None = None) -> Refused:
     if command.retry:
         return Refused.of(Code.NO_ANSWER, command_id=command.command_id)
     return Refused.of(Code.OVERLOADED, message, command_id=command.command_id)
+
+
+def queue_full(command: Command, message: str | None = None) -> Refused:
+    """Refuse a command that the queue of its room had no place for, and say when to come again."""
+    refused = overloaded(command, message)
+    return refused.model_copy(update={"retry_after_seconds": QUEUE_FULL_SECONDS})
 
 
 def draining(frame: Mapping[str, object], frame_id: FrameNumber | None, wait_seconds: float) -> Refused:

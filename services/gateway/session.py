@@ -12,6 +12,7 @@ from schemas.commands import Position, SaidStatus
 from schemas.events import Expulsion
 from schemas.frames import Attached
 from schemas.ids import ClientId, CommandId, Epoch, RoomId, UserId
+from schemas.roles import Status
 from services.gateway.backlog import Backlog
 from services.gateway.ring import Numbered
 
@@ -83,6 +84,11 @@ class Session:
     def unanswered(self) -> bool:
         """Its client's `attach` has no answer yet."""
         return self.stage is Stage.WAITING or self.attached is not None
+
+    @property
+    def hidden(self) -> bool:
+        """Its user said of themselves that they are offline."""
+        return self.status is not None and self.status.state is Status.OFFLINE
 
 
 class Own(NamedTuple):

@@ -17,8 +17,9 @@ from schemas.answers import Refused
 from schemas.errors import Code
 from services.gateway.addresses import Network, is_trusted
 from services.gateway.doors.headers import is_https, security_headers
-from services.gateway.doors.problems import problem_of, refuse, respond
-from services.gateway.doors.rest_models import Login, LoginToken
+from services.gateway.doors.problems import Sizes, problem_of, refuse, respond
+from services.gateway.doors.rest.models.demo import Login, LoginToken
+from services.gateway.doors.rest.operations import make_router, tells
 
 DEMO_USERS: Final = ("alice", "bob", "charlie")
 CORS_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -34,9 +35,9 @@ def make_static() -> StaticFiles:
 
 def make_demo_router(issue_token: Callable[[str], str]) -> APIRouter:
     """Logging in by name, for the three demo users only."""
-    router = APIRouter()
+    router = make_router("demo")
 
-    @router.post("/demo/login")
+    @router.post("/demo/login", responses=tells(Code.UNAUTHENTICATED))
     async def login(body: Login) -> LoginToken:
         """A token for alice, bob or charlie."""
         if body.user not in DEMO_USERS:
@@ -82,7 +83,7 @@ def open_to_pages(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
         allow_origins=origins,
         allow_methods=CORS_METHODS,
         allow_headers=CORS_HEADERS,
-        expose_headers=("Retry-After",),
+        expose_headers=("Link", "Retry-After"),
         allow_credentials=False,
         max_age=CORS_SECONDS,
     )
@@ -104,7 +105,8 @@ class Guard:
 
         body = await self._read(receive)
         if isinstance(body, Refused):
-            response = respond(problem_of(body))
+            sizes = Sizes(_declared_size(scope), self._body_bytes) if body.code is Code.TOO_LARGE else None
+            response = respond(problem_of(body, sizes=sizes))
             response.headers["Connection"] = "close"  # or the rest of the body could go on for ever
             await response(scope, receive, send)
             return
@@ -128,6 +130,12 @@ class Guard:
                 return Refused.of(Code.TOO_LARGE, f"a body has at most {self._body_bytes} bytes")
             if not message.get("more_body", False):
                 return messages
+
+
+def _declared_size(scope: Scope) -> int | None:
+    """How long the body is to be, where its request says so."""
+    declared = Headers(scope=scope).get("content-length", "")
+    return int(declared) if declared.isdecimal() else None
 
 
 def _replay(messages: list[Message], receive: Receive) -> Receive:

@@ -31,9 +31,17 @@ from schemas.ids import ClientId, Epoch, GateId, InviteId, MessageId, RoomId, Us
 from schemas.queries import (
     BARRIER,
     QUERY,
+    BansAnswer,
+    BansQuery,
     HoleQuery,
+    InviteAnswer,
+    InviteQuery,
+    InvitesAnswer,
+    InvitesQuery,
     MembersAnswer,
     MembersQuery,
+    MessageAnswer,
+    MessageQuery,
     MyRoomsQuery,
     PageAnswer,
     PageQuery,
@@ -48,6 +56,7 @@ from schemas.queries import (
     SearchQuery,
 )
 from schemas.roles import LeaveReason, Role, Visibility
+from schemas.state import BanState, InviteState
 from services.runtime.broker import connect, declare_topology, open_channel, properties_of
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -75,6 +84,9 @@ class RoomStandIn:
         self.late: dict[str, str] = {}
         self.gone: dict[str, str] = {}
         self.refuse: dict[str, Code] = {}
+        self.refuse_reads: dict[str, Code] = {}
+        self.bans: dict[RoomId, list[BanState]] = {}
+        self.invites: dict[RoomId, list[InviteState]] = {}
         self.decided: dict[tuple[str, str], Accepted] = {}
         self._connection: Any = None
         self._channel: Any = None
@@ -296,13 +308,16 @@ class RoomStandIn:
 
     def _answer(self, query: Query) -> QueryAnswer:
         room = getattr(query, "room", None)
+        if query.type in self.refuse_reads:
+            return Refused.of(self.refuse_reads[query.type])
         if room is not None and room not in self.members:
             return Refused.of(Code.ROOM_NOT_FOUND)
         match query:
-            case PageQuery(room=room, after=None):
+            case PageQuery(room=room, after=None, before=None):
                 return self._newest(room, query.limit, messages=query.messages)
-            case PageQuery(room=room, after=after):
-                return self._page(room, lambda event: event.seq > (after or 0), query.limit)
+            case PageQuery(room=room, after=after, before=before):
+                wanted = range((after or 0) + 1, before if before is not None else len(self.events[room]) + 1)
+                return self._page(room, lambda event: event.seq in wanted, query.limit)
             case RoomQuery(room=room):
                 return RoomAnswer(view=self._view(room, query.actor))
             case MembersQuery(room=room):
@@ -321,8 +336,29 @@ class RoomStandIn:
                     event for events in self.events.values() for event in events if words in event.to_json().decode()
                 ]
                 return SearchAnswer(events=tuple(found))
+            case MessageQuery(room=room, message_id=message_id):
+                known = [event for event in self.events[room] if getattr(event, "message_id", None) == message_id]
+                return MessageAnswer(event=known[0]) if known else Refused.of(Code.MESSAGE_NOT_FOUND)
+            case _:
+                return self._ruling(query)
+
+    def _ruling(self, query: Query) -> QueryAnswer:
+        match query:
+            case BansQuery(room=room, user=user, after=after):
+                bans = [ban for ban in self.bans.get(room, []) if user in (None, ban.user) and ban.user > (after or "")]
+                shown = bans[: query.limit]
+                return BansAnswer(room=room, bans=tuple(shown), next=shown[-1].user if shown != bans else None)
+            case InvitesQuery(room=room):
+                return InvitesAnswer(room=room, invites=tuple(self.invites.get(room, [])))
+            case InviteQuery(room=room, invite=invite):
+                made = [each for each in self.invites.get(room, []) if each.invite == invite]
+                return self._invite(room, made[0]) if made else Refused.of(Code.ROOM_NOT_FOUND)
             case _:
                 return Refused.of(Code.UNKNOWN_COMMAND)
+
+    def _invite(self, room: RoomId, invite: InviteState) -> InviteAnswer:
+        told = {"role": invite.role, "expires_at": invite.expires_at}
+        return InviteAnswer(room=room, title=room, member_count=len(self.members[room]), **told)
 
     def _view(self, room: RoomId, actor: str) -> RoomView:
         return RoomView(

@@ -3,9 +3,11 @@ from __future__ import annotations
 import pytest
 
 from schemas.answers import Refused
+from schemas.commands import SaidStatus
 from schemas.errors import Code
 from schemas.events import Expulsion
 from schemas.ids import ClientId, CommandId, Epoch, RoomId
+from schemas.roles import Status
 from services.gateway.bounds import FeedLimits
 from services.gateway.ring import Numbered
 from services.gateway.session import Ask, Ended, Fill, Replay, Stage
@@ -683,3 +685,13 @@ def test_a_replay_nobody_waits_for_changes_nothing() -> None:
     gate.hub.receive_replay(ann, missed(1, 2))
     gate.settle()
     assert ann.outlet.seqs == []
+
+
+def test_who_is_attached_is_known_unless_they_wait_or_hide() -> None:
+    gate = Gate()
+    gate.attach("ann", at=0)
+    hidden = gate.attach("bob", at=0)
+    hidden.status = SaidStatus(state=Status.OFFLINE)
+    gate.want("cat")
+    assert (gate.hub.users_of(ROOM), gate.hub.room_count) == ({"ann"}, 1)
+    assert gate.hub.users_of(RoomId("elsewhere")) == frozenset()
