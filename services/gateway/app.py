@@ -17,19 +17,22 @@ from schemas.control import Control, GateGone, GateHeartbeat, RosterDone, Roster
 from schemas.errors import Code
 from schemas.ids import CommandId, RoomId, UserId
 from schemas.queries import Query, QueryAnswer
+from services.gateway.commands import TOO_MANY_OF_USER
 from services.gateway.demo import seed
 from services.gateway.doors.amqp import Inbox
 from services.gateway.doors.backend import Look
 from services.gateway.doors.conversation.door import Conversations
-from services.gateway.doors.http import make_app
+from services.gateway.doors.handshake import Rules
+from services.gateway.doors.http import dress_app, make_app
 from services.gateway.doors.http_socket import HttpSocket
 from services.gateway.doors.websocket import WebSocketDoor
 from services.gateway.drain import drain
 from services.gateway.fanout import Fanout
 from services.gateway.gate import Gate
+from services.gateway.limits import Limit
 from services.gateway.links import HEALTH_PART, Publisher
 from services.gateway.settings import GatewaySettings
-from services.gateway.tokens import Identity, TokenRefused, issue
+from services.gateway.tokens import Identity, KeyUnknown, TokenRefused, issue
 from services.runtime.broker import keep_connected, wait_or
 from services.runtime.control import ControlPlane
 from services.runtime.observe import Health, configure_logging, ops_routes
@@ -83,6 +86,7 @@ class Service:
             group.create_task(self._keep("fanout", self.fanout.serve))
             group.create_task(self._keep("inbox", self.inbox.serve))
             group.create_task(self._say_alive())
+            group.create_task(self.gate.keys.serve(self.health, self.closing))
             group.create_task(self.server.serve())
             if self.settings.demo:
                 group.create_task(seed(self.gate.commands.ask, self.closing))
@@ -134,19 +138,28 @@ class Service:
             issue_demo_token=self._demo_token if self.settings.demo else None,
             body_seconds=self.settings.request_seconds,
         )
+        rules = Rules(
+            proxies=self.settings.proxies,
+            origins=self.settings.allowed_origins,
+            token_in_query=self.settings.token_in_query,
+        )
         return uvicorn.Config(
-            app,
+            dress_app(app, origins=rules.origins, proxies=rules.proxies),
             host=self.settings.http_host,
             port=self.settings.http_port,
             http=partial(HttpSocket, self.settings.request_seconds),  # type: ignore[arg-type]  # as with ws
-            ws=partial(WebSocketDoor, self.gate, self.conversations),  # type: ignore[arg-type]  # any factory of protocols will do
+            ws=partial(WebSocketDoor, self.gate, rules, self.conversations),  # type: ignore[arg-type]  # a factory will do
             lifespan="off",
             log_config=None,
             access_log=False,
+            server_header=False,
+            proxy_headers=False,  # `trusted_proxies` says whom to believe, and nothing else does
             timeout_graceful_shutdown=2,
         )
 
     def _demo_token(self, user: str) -> str:
+        if self.settings.jwt_secret is None:
+            raise AssertionError("settings of a demo without a secret are refused")
         return issue(user, self.settings.jwt_secret, now=time.time(), lifetime_seconds=DEMO_TOKEN_SECONDS)
 
 
@@ -157,9 +170,14 @@ class HttpBackend:
         self._gate = gate
         self._health = health
 
-    def identify(self, token: str) -> Identity | TokenRefused:
+    async def identify(self, token: str) -> Identity | TokenRefused:
         """Who a token speaks for, now."""
-        return self._gate.verifier.verify(token, self._gate.wall_clock())
+        verdict = self._gate.identify(token)
+        return await self._gate.identify_by_newer_keys(token) if isinstance(verdict, KeyUnknown) else verdict
+
+    def ask(self, user: UserId) -> float:
+        """The user makes a request: 0, or the seconds until they may."""
+        return self._gate.ask(user)
 
     def new_command_id(self) -> CommandId:
         """An id for a command whose sender named none."""
@@ -173,8 +191,15 @@ class HttpBackend:
         return await self._gate.commands.ask(command)
 
     async def query(self, query: Query) -> QueryAnswer:
-        """Read."""
-        return await self._gate.queries.ask(query)
+        """Read; a user's reads in flight are bounded."""
+        reader = query.actor
+        if not self._gate.visitors.begin_read(reader):
+            self._gate.hit(Limit.IN_FLIGHT_PER_USER)
+            return Refused.of(Code.OVERLOADED, TOO_MANY_OF_USER)
+        try:
+            return await self._gate.queries.ask(query)
+        finally:
+            self._gate.visitors.end_read(reader)
 
     def written_through(self, user: UserId, room: RoomId) -> int | None:
         """How far the user wrote lately through this gate."""

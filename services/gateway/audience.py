@@ -6,8 +6,7 @@ no place for more falls behind by itself: nobody waits for it, and nothing is ke
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
 
 from schemas.answers import AttachAnswer, Refused
 from schemas.errors import Code
@@ -16,6 +15,7 @@ from schemas.frames import Attached, Detached, Lagged, Reset
 from schemas.ids import ClientId, Epoch, RoomId
 from schemas.model import Model
 from services.gateway.bounds import FeedLimits
+from services.gateway.burst import Burst, in_place
 from services.gateway.merge import merge
 from services.gateway.ring import Numbered, Ring
 from services.gateway.session import (
@@ -34,13 +34,6 @@ from services.gateway.tally import Count, Tally
 from services.gateway.wire import text_frame
 
 
-class Pushed(NamedTuple):
-    """One frame of a burst; a signal has no `seq`."""
-
-    frame: bytes
-    seq: int | None = None
-
-
 class Audience:
     """Everything up to `top` of `epoch` was pushed. Effects go to `out`, in order; `flush` ends a burst."""
 
@@ -55,8 +48,7 @@ class Audience:
         self._ring = Ring(bounds.ring_events, bounds.ring_bytes)
         self._replaying: set[Session] = set()
         self._live: tuple[Outlet, ...] | None = ()
-        self._run: list[Pushed] = []
-        self._own: dict[ClientId, dict[int, Own]] = {}
+        self._burst = Burst()
         self._stale: list[Session] = []
 
     # Where the room is.
@@ -126,7 +118,7 @@ class Audience:
         missed = self._ring.since(session.start)
         if missed is not None:
             self._tally[Count.RING] += 1
-            self._go_on(session, [lagged, *_in_place(session, missed)])
+            self._go_on(session, [lagged, *in_place(session, missed)])
         else:
             self._out.append(Write((session.outlet,), lagged))
             self._replay(session)
@@ -144,9 +136,9 @@ class Audience:
         if session.outlet.backlog.paused:
             self._begin_lagging(session)
         elif session.attached is None:
-            self._go_on(session, _in_place(session, merged))
+            self._go_on(session, in_place(session, merged))
         else:
-            self._go_live(session, session.attached, _in_place(session, merged))
+            self._go_live(session, session.attached, in_place(session, merged))
 
     def end_refused(self, sessions: Iterable[Session], answer: AttachAnswer) -> None:
         """End those of these sessions that the room did not take."""
@@ -178,7 +170,7 @@ class Audience:
         self._ring.append(Numbered(event.seq, event.frame))
         if event.own is not None:
             self._place_own(event.own, event)
-        self._run.append(Pushed(event.frame, event.seq))
+        self._burst.add_event(event.seq, event.frame)
         for session in tuple(self._replaying):
             self._hold_for(session, event)
         if event.expel is not None:
@@ -186,7 +178,7 @@ class Audience:
 
     def push_signal(self, frame: bytes) -> None:
         """An unnumbered fact."""
-        self._run.append(Pushed(frame))
+        self._burst.add_signal(frame)
 
     def tell_own(self, event: LiveEvent) -> None:
         """The sender's answer alone, for an event that is not pushed now."""
@@ -199,49 +191,38 @@ class Audience:
 
     def flush(self) -> None:
         """Write what this burst pushed: the same bytes to everyone but senders and those who do not keep up."""
-        run, self._run = self._run, []
-        own, self._own = self._own, {}
-        if not run:
+        if not self._burst:
             return
+        burst, self._burst = self._burst, Burst()
         outlets, apart = self._live_outlets(), []
-        if own or any(outlet.backlog.paused for outlet in outlets):
+        if burst.senders or any(outlet.backlog.paused for outlet in outlets):
             live = self._in_stage(Stage.LIVE)
-            apart = [session for session in live if session.client in own or session.outlet.backlog.paused]
+            apart = [one for one in live if one.client in burst.senders or one.outlet.backlog.paused]
             alone = {session.client for session in apart}
             outlets = tuple(session.outlet for session in live if session.client not in alone)
         if outlets:
-            self._out.append(Write(outlets, b"".join(pushed.frame for pushed in run), len(run)))
+            self._out.append(Write(outlets, burst.data, len(burst)))
         for session in apart:
-            self._push_apart(session, run, own.get(session.client, {}))
+            self._push_apart(session, burst)
 
-    def _push_apart(self, session: Session, run: list[Pushed], own: Mapping[int, Own]) -> None:
-        """To one session: its own answers in the place of their events, and to a crowded socket no signals."""
-        crowded = session.outlet.backlog.paused
-        frames = [
-            _answered(session, own[index].frame, pushed.frame) if index in own else pushed.frame
-            for index, pushed in enumerate(run)
-            if pushed.seq is not None or not crowded
-        ]
+    def _push_apart(self, session: Session, burst: Burst) -> None:
+        backlog = session.outlet.backlog
+        frames = burst.frames_for(session, crowded=backlog.paused)
         data = b"".join(frames)
-        if not session.outlet.backlog.take(len(frames), len(data)):
-            self._fall_behind(session, run, own)
-        elif frames:
-            self._out.append(Write((session.outlet,), data, len(frames)))
-
-    def _fall_behind(self, session: Session, run: list[Pushed], own: Mapping[int, Own]) -> None:
-        seqs = [pushed.seq for pushed in run]
-        session.start = next(seq for seq in seqs if seq is not None) - 1
-        self._stage(session, Stage.LAGGING)
-        session.told = {seq: own[index].frame for index, seq in enumerate(seqs) if seq is not None and index in own}
+        if backlog.take(len(frames), len(data)):
+            if frames:
+                self._out.append(Write((session.outlet,), data, len(frames)))
+            return
+        session.start, session.told = burst.before, burst.answers_of(session.client)
         self._begin_lagging(session)
 
     def _begin_lagging(self, session: Session) -> None:
         """Nothing goes on to this session, and nothing is kept for it but its own answers. One that waits for its
         `attached` gets that first."""
+        told = session.told
         if session.attached is not None:
             self._go_live(session, session.attached, ())
         self._tally[Count.LAG] += 1
-        told = session.told
         self._stage(session, Stage.LAGGING)
         session.told = told
         self._out.append(FellBehind(session))
@@ -252,7 +233,7 @@ class Audience:
         if session is None or session.stage is Stage.WAITING:
             self.tell(own)
         elif session.stage is Stage.LIVE:
-            self._own.setdefault(own.client, {})[len(self._run)] = own
+            self._burst.add_answer(own, event.seq)
         else:
             session.told[event.seq] = own.frame
 
@@ -391,17 +372,6 @@ def _attached(session: Session, answer: AttachAnswer) -> Attached:
         member_count=answer.member_count,
         members=answer.members,
     )
-
-
-def _answered(session: Session, answer: bytes, frame: bytes) -> bytes:
-    """What the sender of an event gets in its place."""
-    return answer + frame if session.echo else answer
-
-
-def _in_place(session: Session, events: Iterable[Numbered]) -> list[bytes]:
-    """The frames of these events, the session's own answers in the place of theirs."""
-    told = session.told
-    return [_answered(session, told[seq], frame) if seq in told else frame for seq, frame, _ in events]
 
 
 def _encoded(frame: Model) -> bytes:

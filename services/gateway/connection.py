@@ -37,11 +37,11 @@ from schemas.model import Model
 from schemas.queries import Query
 from services.gateway.backlog import Backlog
 from services.gateway.creation import room_to_create
-from services.gateway.limits import Bucket
+from services.gateway.limits import Bucket, Limit
 from services.gateway.reads import ReadFrame, frame_of, query_of
 from services.gateway.refusals import draining, judge, overloaded, rate_limited
 from services.gateway.session import Session
-from services.gateway.tokens import Identity, TokenRefused
+from services.gateway.tokens import Identity, KeyUnknown, TokenRefused
 from services.gateway.watch import Watch
 from services.gateway.wire import text_frame
 
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
 FRAME_NUMBER: Final[TypeAdapter[FrameNumber]] = TypeAdapter(FrameNumber)
 NORMAL_CLOSE: Final = 1000
+HELD_LIMIT: Final = 16
 TOO_MANY_YOURS: Final = "too many of your commands are in flight"
 
 
@@ -75,8 +76,9 @@ class Socket(Protocol):
 class Connection:
     """A client of this gate. The door calls `receive_*`; everything else is told through `write`."""
 
-    def __init__(self, gate: Gate, client: ClientId, socket: Socket, now: float) -> None:
+    def __init__(self, gate: Gate, client: ClientId, socket: Socket, now: float, address: str) -> None:
         self.client = client
+        self.address = address
         self.identity: Identity | None = None
         self.sessions: dict[RoomId, Session] = {}
         self.backlog = Backlog(gate.settings.backlog_frames, gate.settings.backlog_bytes)
@@ -85,6 +87,8 @@ class Connection:
         self._socket = socket
         self._in_flight = 0
         self._lagging: dict[RoomId, Session] = {}
+        self._identifying = False
+        self._held: list[bytes] = []
         self._bucket = Bucket(gate.settings.command_rate, gate.settings.command_burst)
         self._watch = Watch.begin(gate.settings.patience, now)
         self._retiring: float | None = None
@@ -197,12 +201,39 @@ class Connection:
 
     def identify(self, token: str, frame_id: FrameNumber | None = None) -> None:
         """Take the token as this connection's identity, or its renewal; a bad one ends the connection by code."""
-        verdict = self._gate.verifier.verify(token, self._gate.wall_clock())
+        if self._identifying:
+            self.refuse(frame_id, Code.OVERLOADED, "another token of this connection is being checked")
+            return
+        verdict = self._gate.identify(token)
+        if isinstance(verdict, KeyUnknown):
+            self._identifying = True
+            self._gate.spawn(self._identify_by_newer_keys(token, frame_id))
+        else:
+            self._take_verdict(verdict, frame_id)
+
+    async def _identify_by_newer_keys(self, token: str, frame_id: FrameNumber | None) -> None:
+        try:
+            verdict = await self._gate.identify_by_newer_keys(token)
+        finally:
+            self._identifying = False
+        if not self.closing:
+            self._take_verdict(verdict, frame_id)
+        held, self._held = self._held, []
+        for data in held:
+            self.receive_text(data)
+
+    def _take_verdict(self, verdict: Identity | TokenRefused, frame_id: FrameNumber | None) -> None:
+        known = self.identity
         if isinstance(verdict, TokenRefused):
             self.refuse(frame_id, verdict.code, verdict.message)
-            self.end(verdict.code)
-        elif self.identity is not None and self.identity.user != verdict.user:
+            if known is None or verdict.code is not Code.KEYS_UNAVAILABLE:
+                self.end(verdict.code)
+        elif known is not None and known.user != verdict.user:
             self.refuse(frame_id, Code.UNAUTHENTICATED, "a connection cannot become another user")
+        elif known is None and not self._gate.visitors.take_place(verdict.user):
+            self._gate.hit(Limit.CONNECTIONS_PER_USER)
+            self.refuse(frame_id, Code.TOO_MANY_CONNECTIONS)
+            self.end(Code.TOO_MANY_CONNECTIONS)
         else:
             self.identity = verdict
             self._watch.receive_identity(self._gate.clock(), verdict.expires_at - self._gate.wall_clock())
@@ -227,6 +258,9 @@ class Connection:
         if self.closing:
             return
         self._watch.receive_frame(self._gate.clock())
+        if self._identifying and self.identity is None and len(self._held) < HELD_LIMIT:
+            self._held.append(data)
+            return
         kind, outcome = self._take_frame(data)
         self._gate.metrics.frames_received.labels(kind, outcome).inc()
 
@@ -260,7 +294,7 @@ class Connection:
         return kind, self._take_known(kind, fields, frame_id)
 
     def _take_known(self, kind: str, fields: dict[str, Any], frame_id: FrameNumber | None) -> str:  # Any: JSON
-        wait = self._bucket.take(self._gate.clock())
+        wait = self._wait_seconds()
         if wait > 0:
             refusal = rate_limited(fields, frame_id, wait)
             self.send(refusal)
@@ -277,6 +311,15 @@ class Connection:
         except ValidationError as error:
             return self.refuse(frame_id, *judge(error))
 
+    def _wait_seconds(self) -> float:
+        """0, or how long the next frame must wait for its turn, the connection's or the user's."""
+        wait = self._bucket.take(self._gate.clock())
+        if wait > 0:
+            self._gate.hit(Limit.RATE_PER_CONNECTION)
+        elif self.identity is not None:
+            wait = self._gate.ask(self.identity.user)
+        return wait
+
     def _take_command(self, fields: dict[str, Any], frame_id: FrameNumber | None) -> str:  # Any: a JSON object
         identity = self._known()
         command_id = self._gate.new_command_id()
@@ -288,6 +331,7 @@ class Connection:
         )
         command = command_from_frame(fields, actor=identity.user, client=self.client, command_id=command_id, room=room)
         if self._in_flight >= self._gate.settings.in_flight_per_connection:
+            self._gate.hit(Limit.IN_FLIGHT_PER_CONNECTION)
             refusal: Refused | None = overloaded(command, TOO_MANY_YOURS)
         else:
             refusal = self._gate.commands.submit(command, FrameAsker(self, frame_id, command))
@@ -327,6 +371,7 @@ class Connection:
 
     def _attach(self, frame: AttachFrame) -> str:
         if frame.room not in self.sessions and len(self.sessions) >= self._gate.settings.rooms_per_connection:
+            self._gate.hit(Limit.ROOMS_PER_CONNECTION)
             return self.refuse(frame.id, Code.TOO_MANY_ROOMS)
         user = self._known().user
         before = self.sessions.get(frame.room)
@@ -346,6 +391,7 @@ class Connection:
 
     def _ask(self, frame: ReadFrame) -> str:
         if self._in_flight >= self._gate.settings.in_flight_per_connection:
+            self._gate.hit(Limit.IN_FLIGHT_PER_CONNECTION)
             return self.refuse(frame.id, Code.OVERLOADED, TOO_MANY_YOURS)
         self._in_flight += 1
         user = self._known().user

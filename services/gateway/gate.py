@@ -19,14 +19,17 @@ import structlog
 from schemas.answers import Accepted, Answer, AttachAnswer, Refused
 from schemas.commands import Attach, Detach
 from schemas.commands import Session as SessionOfRoom
-from schemas.errors import Code
+from schemas.errors import ERRORS, Code
 from schemas.ids import ClientId, CommandId, Epoch, GateId, RoomId, UserId
 from schemas.signals import ServiceSignal
+from services.gateway.addresses import UNKNOWN
 from services.gateway.commands import Commands
 from services.gateway.connection import Connection, Socket
 from services.gateway.deadlines import Deadlines
 from services.gateway.detaches import Detaches, Gone
 from services.gateway.hub import Hub
+from services.gateway.keys import KeyKeeper, make_verifier
+from services.gateway.limits import Limit
 from services.gateway.metrics import Metrics
 from services.gateway.queries import Queries
 from services.gateway.recent_writes import RecentWrites
@@ -34,7 +37,8 @@ from services.gateway.ring import Numbered
 from services.gateway.session import Ask, Effect, Ended, FellBehind, Fill, Replay, Session, Stage, Write
 from services.gateway.settings import GatewaySettings
 from services.gateway.tally import REPLAYS, Count, Tally
-from services.gateway.tokens import Verifier
+from services.gateway.tokens import Identity, KeyUnknown, TokenRefused, Verdict
+from services.gateway.visitors import TurnedAway, Visitors
 from services.gateway.wire import text_frame
 from services.runtime.broker import wait_or
 from services.runtime.rpc import Rpc
@@ -64,11 +68,14 @@ class Gate:
         self.clock = clock
         self.wall_clock = wall_clock
         self.metrics = Metrics()
-        self.verifier = Verifier(settings.jwt_secret)
+        self.verifier = make_verifier(settings)
+        self.keys = KeyKeeper(settings, self.verifier, self.metrics)
+        self.visitors = Visitors(settings.visitor_limits)
         self.writes = RecentWrites()
         self.hub = Hub(settings.feed_limits)
         self.commands = Commands(
             in_flight_limit=settings.in_flight_per_gate,
+            in_flight_per_user=settings.in_flight_per_user,
             timeout_seconds=settings.command_seconds,
             clock=clock,
             metrics=self.metrics,
@@ -119,6 +126,7 @@ class Gate:
         if now >= self._sweep_due:
             self._sweep_due = now + SWEEP_SECONDS
             self.commands.sweep()
+            self.visitors.sweep(now)
             self._post_detaches()
             self.hub.ask_again()
             self.metrics.sessions.set(self.hub.session_count)
@@ -145,11 +153,49 @@ class Gate:
         """An alarm of the broker blocks publishing: what is wished meanwhile is refused. Pushes go on."""
         self.announce_service(available=False)
 
+    # Identity and limits.
+
+    def identify(self, token: str) -> Verdict:
+        """Who a token speaks for, now; unless it names a key that is not here."""
+        verdict = self.verifier.verify(token, self.wall_clock())
+        self.metrics.tokens.labels(_outcome(verdict)).inc()
+        return verdict
+
+    async def identify_by_newer_keys(self, token: str) -> Identity | TokenRefused:
+        """Who a token speaks for whose key was not here: bounded by `jwt_key_wait_seconds`."""
+        looked = await self.keys.look_again()
+        verdict = self.identify(token)
+        if not isinstance(verdict, KeyUnknown):
+            return verdict
+        if looked:
+            return TokenRefused(Code.UNAUTHENTICATED, "the token is not valid: nobody knows its key")
+        return TokenRefused(Code.KEYS_UNAVAILABLE, ERRORS[Code.KEYS_UNAVAILABLE].message)
+
+    def admit(self, address: str) -> TurnedAway | None:
+        """Whether this address may open one more connection: asked once for each handshake."""
+        turned_away = self.visitors.admit(address, self.clock())
+        if turned_away is not None:
+            self.hit(turned_away.limit)
+        return turned_away
+
+    def ask(self, user: UserId) -> float:
+        """The user wants something, by whatever door: 0, or the seconds until they may."""
+        wait = self.visitors.ask(user, self.clock())
+        if wait > 0:
+            self.hit(Limit.RATE_PER_USER)
+        return wait
+
+    def hit(self, limit: Limit) -> None:
+        """Somebody is refused something because of this limit."""
+        self.metrics.limits_hit.labels(limit.value).inc()
+
     # Connections.
 
-    def connect(self, socket: Socket) -> Connection:
-        """A client is here; who it is comes later."""
-        connection = Connection(self, ClientId(f"{self.gate_id}/{token_urlsafe(9)}"), socket, self.clock())
+    def connect(self, socket: Socket, address: str = UNKNOWN) -> Connection:
+        """A client is here, which was admitted in this very moment; who it is comes later."""
+        self.visitors.enter(address)
+        client = ClientId(f"{self.gate_id}/{token_urlsafe(9)}")
+        connection = Connection(self, client, socket, self.clock(), address)
         self.connections[connection.client] = connection
         self.metrics.connections.set(len(self.connections))
         self.look_at(connection, connection.check(self.clock(), self.wall_clock()))
@@ -160,6 +206,9 @@ class Gate:
         connection.closing = True
         self._deadlines.drop(connection)
         if self.connections.pop(connection.client, None) is not None:
+            self.visitors.leave(connection.address)
+            if connection.identity is not None:
+                self.visitors.give_place(connection.identity.user)
             self.metrics.connections.set(len(self.connections))
             self.detach(list(connection.sessions.values()))
             connection.sessions.clear()
@@ -373,3 +422,15 @@ async def _logged(work: Coroutine[Any, Any, None]) -> None:  # Any: a coroutine 
         await work
     except Exception:  # the outermost frame of a short task: its failure must not end the gate
         log.exception("task_failed", task=repr(work))
+
+
+def _outcome(verdict: Verdict) -> str:
+    match verdict:
+        case Identity():
+            return "accepted"
+        case TokenRefused(code):
+            return code.value
+        case KeyUnknown():
+            return "key_unknown"
+        case _:
+            assert_never(verdict)

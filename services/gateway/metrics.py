@@ -42,6 +42,22 @@ class Metrics:
         self.closes = Counter(
             "gateway_closes", "Connections ended by this gate, by close code", ("code",), registry=self.registry
         )
+        self.tokens = Counter(
+            "gateway_tokens", "Tokens looked at, and what they were found to be", ("outcome",), registry=self.registry
+        )
+        self.keys = Gauge("gateway_keys", "Keys that tokens are checked with", registry=self.registry)
+        self.key_refreshes = Counter(
+            "gateway_key_refreshes",
+            "How often the JWK set was read, and whether it could be used",
+            ("outcome",),
+            registry=self.registry,
+        )
+        self.limits_hit = Counter(
+            "gateway_limits_hit", "What was refused because a limit was reached", ("limit",), registry=self.registry
+        )
+        self.handshakes_refused = Counter(
+            "gateway_handshakes_refused", "WebSocket handshakes refused, by reason", ("reason",), registry=self.registry
+        )
         self.inbox = Counter(
             "gateway_inbox_deliveries", "Deliveries of the AMQP door", ("outcome",), registry=self.registry
         )

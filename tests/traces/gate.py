@@ -14,7 +14,7 @@ from schemas.commands import Attach, Command, Detach, Position, SetStatus
 from schemas.commands import Session as SessionOfRoom
 from schemas.errors import Code
 from schemas.events import EVENT, Event, expulsion
-from schemas.fanout import FanoutHeaders, FanoutKind
+from schemas.fanout import FanoutHeaders, FanoutKind, RoomTops
 from schemas.frames import SERVER_FRAMES, Attached, Detached, Lagged, Reset
 from schemas.ids import ClientId, CommandId, GateId, RoomId, UserId
 from schemas.queries import HoleQuery, PageAnswer, QueryAnswer
@@ -127,8 +127,9 @@ class Gate:
                 self._receive_event(headers, fan_out.body)
             case FanoutKind.SIGNAL:
                 self.hub.receive_signal(headers.room, text_frame(fan_out.body))
-            case FanoutKind.TOP:
-                self.hub.receive_top(headers.room, headers.epoch, headers.seq)
+            case FanoutKind.TOPS:
+                for top in RoomTops.model_validate_json(fan_out.body).tops:
+                    self.hub.receive_top(top.room, top.epoch, top.seq)
             case FanoutKind.ATTACHED:
                 self._receive_attached(AttachAnswer.model_validate_json(fan_out.body))
             case FanoutKind.PROBE:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from schemas import routes
 from schemas.answers import Accepted, Refused
 from schemas.commands import COMMAND, EVENTLESS_VERBS, Position
-from schemas.fanout import FanoutKind
+from schemas.fanout import FanoutKind, RoomTops
 from schemas.ids import GateId, InviteId
 from schemas.queries import QUERY
 from services.room.effects import FanOut, Reply
@@ -124,8 +124,9 @@ class World:
         match headers.kind:
             case FanoutKind.EVENT:
                 return f"event {headers.room} {headers.seq}"
-            case FanoutKind.TOP:
-                return f"{headers.room} is at {self.words.epoch(headers.epoch)}/{headers.seq}"
+            case FanoutKind.TOPS:
+                tops = RoomTops.model_validate_json(effect.body).tops
+                return ", ".join(f"{top.room} is at {self.words.epoch(top.epoch)}/{top.seq}" for top in tops)
             case FanoutKind.ATTACHED:
                 return f"attached at {headers.room} {headers.seq}"
             case _:

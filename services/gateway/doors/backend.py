@@ -25,8 +25,11 @@ class Look:
 class Backend(Protocol):
     """What the REST door wants of the gate."""
 
-    def identify(self, token: str) -> Identity | TokenRefused:
-        """Who a token speaks for, now."""
+    async def identify(self, token: str) -> Identity | TokenRefused:
+        """Who a token speaks for, now; bounded in time, which is only taken when its key is not known yet."""
+
+    def ask(self, user: UserId) -> float:
+        """The user makes a request: 0, or the seconds until they may."""
 
     def new_command_id(self) -> CommandId:
         """An id for a command whose sender named none."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from fastapi import FastAPI
 from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
 
+from services.gateway.addresses import Network
 from services.gateway.doors.backend import Backend
-from services.gateway.doors.pages import Guard, make_demo_router, make_static
+from services.gateway.doors.pages import Dressed, Guard, make_demo_router, make_static, open_to_pages
 from services.gateway.doors.problems import MEDIA_TYPE, add_problem_handlers
 from services.gateway.doors.rest import router
 
@@ -45,6 +47,11 @@ def make_app(
     app.mount("/", make_static(), name="web")
     app.add_middleware(Guard, body_bytes=BODY_BYTES, body_seconds=body_seconds)
     return app
+
+
+def dress_app(app: ASGIApp, *, origins: Sequence[str], proxies: Sequence[Network]) -> ASGIApp:
+    """What the outside sees: security headers on every answer, and CORS for the pages of `origins`."""
+    return Dressed(open_to_pages(app, origins) if origins else app, proxies)
 
 
 def openapi() -> dict[str, Any]:  # Any: a JSON document

@@ -18,6 +18,8 @@ from schemas.errors import ERRORS, Code
 
 MEDIA_TYPE: Final = "application/problem+json"
 FULL_ROOM_SECONDS: Final = 300.0
+# The word for a token in a URL, which ends up in logs and histories.
+INSECURE_TRANSPORT: Final = "INSECURE_TOKEN_TRANSPORT"
 
 
 class Spoken(NamedTuple):
@@ -34,6 +36,7 @@ WORDS: Final[dict[Code, Spoken]] = {
     Code.UNKNOWN_COMMAND: Spoken("NOT_SUPPORTED"),
     Code.UNAUTHENTICATED: Spoken("INVALID_TOKEN"),
     Code.TOKEN_EXPIRED: Spoken("TOKEN_EXPIRED"),
+    Code.KEYS_UNAVAILABLE: Spoken("SERVICE_UNAVAILABLE"),
     Code.NOT_ALLOWED: Spoken("FORBIDDEN"),
     # A conversation one takes no part in is not admitted to exist.
     Code.NOT_A_MEMBER: Spoken("NOT_PARTICIPANT", 404),
@@ -107,18 +110,13 @@ def problem_of(refused: Refused, *, word: str | None = None, error: str | None =
 
 def respond(problem: Problem) -> Response:
     """The HTTP response of a problem."""
-    body = problem.model_dump(mode="json", exclude_none=True)
-    return JSONResponse(body, problem.status, headers_of(problem), media_type=MEDIA_TYPE)
-
-
-def headers_of(problem: Problem) -> dict[str, str]:
-    """What its headers say beside its body."""
     headers = {}
     if problem.retry_after is not None:
         headers["Retry-After"] = str(max(1, round(problem.retry_after)))
     if problem.status == ERRORS[Code.UNAUTHENTICATED].http:
         headers["WWW-Authenticate"] = "Bearer"
-    return headers
+    body = problem.model_dump(mode="json", exclude_none=True)
+    return JSONResponse(body, problem.status, headers, media_type=MEDIA_TYPE)
 
 
 def add_problem_handlers(app: FastAPI) -> None:

@@ -25,15 +25,24 @@ from websockets.exceptions import InvalidState, PayloadTooBig
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.protocol import CONNECTING, OPEN
-from websockets.server import ServerProtocol
 
-from schemas.answers import Refused
 from schemas.errors import Code
 from services.gateway.connection import Connection
 from services.gateway.doors.conversation.admission import PREFIX as CONVERSATIONS
 from services.gateway.doors.conversation.door import Conversations, ConversationSocket
-from services.gateway.doors.handshake import choose_subprotocol, token_of
-from services.gateway.doors.problems import MEDIA_TYPE, Problem, headers_of, problem_of
+from services.gateway.doors.handshake import (
+    Handshake,
+    Passed,
+    Reason,
+    Rules,
+    Stopped,
+    came_by_https,
+    choose_subprotocol,
+    examine,
+    stop,
+    stop_at_limit,
+    stop_at_path,
+)
 from services.gateway.gate import Gate
 
 log = structlog.get_logger()
@@ -51,17 +60,19 @@ class WebSocketDoor(asyncio.Protocol):
     def __init__(
         self,
         gate: Gate,
+        rules: Rules,
         conversations: Conversations,
         config: Config,  # noqa: ARG002 - uvicorn's signature
         server_state: ServerState,
         app_state: dict[str, Any],  # noqa: ARG002 - uvicorn's signature; Any: its own table
     ) -> None:
         self._gate = gate
+        self._rules = rules
         self._conversations = conversations
         self._conversation: ConversationSocket | None = None
         self._server_state = server_state
         self._transport: asyncio.Transport | None = None
-        self._protocol = ServerProtocol(
+        self._protocol = Handshake(
             select_subprotocol=choose_subprotocol,
             max_size=gate.settings.frame_discard_bytes,
             logger=_QUIET,
@@ -168,65 +179,80 @@ class WebSocketDoor(asyncio.Protocol):
     # The handshake.
 
     def _shake_hands(self, request: Request) -> None:
-        if request.path.startswith(CONVERSATIONS):
-            self._shake_hands_later(request)
+        self._protocol.https = came_by_https(request, self._peer(), self._rules)
+        passed = self._examine(request)
+        if isinstance(passed, Stopped):
+            self._turn_away(passed)
             return
-        if request.path.partition("?")[0] != PATH:
-            response = self._protocol.reject(HTTPStatus.NOT_FOUND, "There is no WebSocket here.\n")
-        elif self._gate.draining:
-            response = self._protocol.reject(HTTPStatus.SERVICE_UNAVAILABLE, "This gate is going down.\n")
-        else:
-            response = self._protocol.accept(request)
-        self._protocol.send_response(response)
-        self._flush()
+        response = self._protocol.accept(request)
+        if response.status_code == HTTPStatus.SWITCHING_PROTOCOLS and request.path.startswith(CONVERSATIONS):
+            self._shake_hands_later(request, passed, response)
+            return
+        self._respond(response)
         if self._protocol.state is not OPEN:
+            self._gate.metrics.handshakes_refused.labels(Reason.MALFORMED.value).inc()
             return
-        self._connection = self._gate.connect(self)
-        token = token_of(request)
-        if token is not None:
-            self._connection.identify(token)
+        self._connection = self._gate.connect(self, passed.address)
+        if passed.token is not None:
+            self._connection.identify(passed.token)
 
-    def _shake_hands_later(self, request: Request) -> None:
+    def _examine(self, request: Request) -> Passed | Stopped:
+        if request.path.partition("?")[0] != PATH and not request.path.startswith(CONVERSATIONS):
+            return stop_at_path()
+        return self._let_in(request)
+
+    def _let_in(self, request: Request) -> Passed | Stopped:
+        """What is asked of a handshake at every path: a place, an origin and a token that may be."""
+        if self._gate.draining:
+            return stop(Reason.DRAINING, Code.DRAINING)
+        passed = examine(request, self._peer(), self._rules)
+        if isinstance(passed, Stopped):
+            return passed
+        turned_away = self._gate.admit(passed.address)
+        return passed if turned_away is None else stop_at_limit(turned_away)
+
+    def _peer(self) -> str:
+        name = self._transport.get_extra_info("peername") if self._transport is not None else None
+        return str(name[0]) if isinstance(name, tuple) and name else ""
+
+    def _shake_hands_later(self, request: Request, passed: Passed, response: Response) -> None:
         """A conversation's handshake waits for history. Nothing is read meanwhile: what the client sends already stays
         in the kernel."""
-        response = self._protocol.accept(request)
-        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
-            self._respond(response)
-        elif self._gate.draining:
-            self._turn_away(problem_of(Refused.of(Code.DRAINING)))
-        elif self._transport is not None:
+        if self._transport is not None:
             self._transport.pause_reading()
-            self._gate.spawn(self._let_in(request, response))
+            self._gate.spawn(self._converse(request, passed, response))
 
-    async def _let_in(self, request: Request, response: Response) -> None:
+    async def _converse(self, request: Request, passed: Passed, response: Response) -> None:
         try:
-            verdict = await self._conversations.knock(request, self)
-            if isinstance(verdict, Problem):
-                self._turn_away(verdict)
+            verdict = await self._conversations.knock(request, passed.token, self)
+            if isinstance(verdict, ConversationSocket):
+                self._enter(verdict, passed.address, response)
             else:
-                self._enter(verdict, response)
+                self._turn_away(Stopped(Reason.CONVERSATION, verdict))
         finally:
             if self._protocol.state is CONNECTING:
                 self.abort()
 
-    def _enter(self, conversation: ConversationSocket, response: Response) -> None:
+    def _enter(self, conversation: ConversationSocket, address: str, response: Response) -> None:
+        """What held when the handshake came may hold no longer: the place is asked for again."""
         self._conversation = conversation
+        turned_away = self._gate.admit(address)
         if self._transport is None or self._transport.is_closing():
             conversation.release()
         elif self._gate.draining:
-            self._turn_away(problem_of(Refused.of(Code.DRAINING)))
+            self._turn_away(stop(Reason.DRAINING, Code.DRAINING))
+        elif turned_away is not None:
+            self._turn_away(stop_at_limit(turned_away))
         else:
             self._respond(response)
-            self._connection = conversation.open()
+            self._connection = conversation.open(address)
             if not self._paused and not self._transport.is_closing():
                 self._transport.resume_reading()
 
-    def _turn_away(self, problem: Problem) -> None:
-        """Refuse a handshake with a body that says why."""
-        response = self._protocol.reject(problem.status, problem.model_dump_json(exclude_none=True))
-        del response.headers["Content-Type"]
-        response.headers.update({"Content-Type": MEDIA_TYPE, **headers_of(problem)})
-        self._respond(response)
+    def _turn_away(self, stopped: Stopped) -> None:
+        self._protocol.send_problem(stopped)
+        self._gate.metrics.handshakes_refused.labels(stopped.reason.value).inc()
+        self._flush()
 
     def _respond(self, response: Response) -> None:
         self._protocol.send_response(response)

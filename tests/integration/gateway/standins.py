@@ -26,7 +26,7 @@ from schemas.commands import (
 )
 from schemas.errors import Code
 from schemas.events import Event, Expulsion, InviteCreated, MemberBanned, MemberLeft, MessagePosted, expulsion
-from schemas.fanout import FanoutHeaders, FanoutKind
+from schemas.fanout import FanoutHeaders, FanoutKind, RoomTop, RoomTops, roomless_headers
 from schemas.ids import ClientId, Epoch, GateId, InviteId, MessageId, RoomId, UserId
 from schemas.queries import (
     BARRIER,
@@ -133,8 +133,8 @@ class RoomStandIn:
         )
 
     async def top(self, room: RoomId) -> None:
-        headers = FanoutHeaders(FanoutKind.TOP, room, Epoch(self.epochs[room]), len(self.events[room]))
-        await self.publish(headers, b"")
+        top = RoomTop(room=room, epoch=Epoch(self.epochs[room]), seq=len(self.events[room]))
+        await self.publish(roomless_headers(FanoutKind.TOPS), RoomTops(tops=(top,)).to_json())
 
     async def publish(self, headers: FanoutHeaders, body: bytes, gates: set[GateId] | None = None) -> None:
         if self.lose:

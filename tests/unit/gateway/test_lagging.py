@@ -336,3 +336,24 @@ def test_a_session_that_was_reset_is_reset_again_where_the_room_is_numbered_anew
     gate.push(event(1, epoch="e2"))
     gate.answer(gate.asked(), 1, epoch="e2")
     assert kinds(ann) == [("reset", 2), ("reset", 1), ("attached", 1)]
+
+
+def test_an_answer_that_waits_in_a_replay_waits_on_where_the_socket_is_full_when_the_replay_comes() -> None:
+    gate = Gate(FeedLimits(ring_events=1))
+    gate.attach("bob", at=0)
+    gate.push(event(1), event(2))
+    ann = gate.want("ann", position=(EPOCH, 0))
+    gate.answer(gate.asked(), 2)
+    gate.push(event(3, own=own(ann, 3)))
+    crowd(ann)
+    gate.hub.receive_replay(ann, missed(1, 2))
+    gate.settle()
+    gate.hub.receive_replay(drain(gate, ann)[0].session, missed(1, 3))
+    gate.settle()
+    assert [(frame["type"], frame.get("seq", frame.get("to"))) for frame in ann.outlet.frames] == [
+        ("attached", 0),
+        ("lagged", 3),
+        ("event", 1),
+        ("event", 2),
+        ("accepted", 3),
+    ]

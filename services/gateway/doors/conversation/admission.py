@@ -20,10 +20,9 @@ from schemas.answers import Refused
 from schemas.errors import Code
 from schemas.ids import RoomId, RoomIdField, UserId
 from schemas.queries import PageAnswer, PageQuery, RoomAnswer, RoomQuery
-from services.gateway.doors.handshake import token_of
-from services.gateway.doors.problems import Problem, problem_of
+from services.gateway.doors.problems import INSECURE_TRANSPORT, Problem, problem_of
 from services.gateway.gate import Gate
-from services.gateway.tokens import TokenRefused
+from services.gateway.tokens import KeyUnknown, TokenRefused
 
 PREFIX: Final = "/chat/ws/"
 SHOWN: Final = 50
@@ -41,16 +40,18 @@ class Caller:
     token: str
 
 
-def caller_of(request: Request, gate: Gate) -> Caller | Problem:
-    """Read a handshake. A token in the URL ends up in access logs, so here it is refused."""
+async def caller_of(request: Request, token: str | None, gate: Gate) -> Caller | Problem:
+    """Who the token of a handshake speaks for, and where they want to go. A token in the URL ends up in access logs:
+    here it is refused, whatever the operator allows elsewhere."""
     path, _, query = request.path.partition("?")
     if "token" in parse_qs(query, keep_blank_values=True):
         refused = Refused.of(Code.BAD_FIELD, "a token in the URL is not taken: use the Authorization header")
-        return problem_of(refused, word="INSECURE_TOKEN_TRANSPORT")
-    token = token_of(Request(path, request.headers))
+        return problem_of(refused, word=INSECURE_TRANSPORT)
     if token is None:
         return problem_of(Refused.of(Code.UNAUTHENTICATED, "Authentication required"), word="MISSING_AUTH")
-    verdict = gate.verifier.verify(token, gate.wall_clock())
+    verdict = gate.identify(token)
+    if isinstance(verdict, KeyUnknown):
+        verdict = await gate.identify_by_newer_keys(token)
     if isinstance(verdict, TokenRefused):
         return problem_of(Refused.of(verdict.code, verdict.message))
     try:

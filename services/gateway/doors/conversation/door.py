@@ -44,16 +44,24 @@ class Conversations:
         self._open: Counter[tuple[UserId, RoomId]] = Counter()
         self._knocking = 0
 
-    async def knock(self, request: Request, socket: Socket) -> ConversationSocket | Problem:
+    async def knock(self, request: Request, token: str | None, socket: Socket) -> ConversationSocket | Problem:
         """Judge a handshake; bounded in number and time. Whoever gets a socket must `release` it in the end."""
-        caller = caller_of(request, self.gate)
+        caller = await caller_of(request, token, self.gate)
         if isinstance(caller, Problem):
             return caller
+        refused = self._refusal(caller)
+        return problem_of(refused) if refused is not None else await self._let_in(caller, socket)
+
+    def _refusal(self, caller: Caller) -> Refused | None:
+        """Why history is not even asked."""
         if self._open[caller.user, caller.room] >= self.gate.settings.conversation_sockets_per_user:
-            return problem_of(Refused.of(Code.TOO_MANY_CONNECTIONS, CROWDED))
+            return Refused.of(Code.TOO_MANY_CONNECTIONS, CROWDED)
+        wait = self.gate.ask(caller.user)
+        if wait > 0:
+            return Refused.of(Code.RATE_LIMITED, retry_after_seconds=round(wait, 3))
         if self._knocking >= self.gate.settings.handshakes_at_once:
-            return problem_of(Refused.of(Code.OVERLOADED, retry_after_seconds=1.0))
-        return await self._let_in(caller, socket)
+            return Refused.of(Code.OVERLOADED, retry_after_seconds=1.0)
+        return None
 
     def release(self, user: UserId, room: RoomId) -> None:
         """A socket is gone."""
@@ -88,9 +96,9 @@ class ConversationSocket:
 
     # What the door calls.
 
-    def open(self) -> Connection:
-        """The upgrade is done: begin."""
-        self._connection = connection = self._gate.connect(self)
+    def open(self, address: str) -> Connection:
+        """The upgrade is done: begin. The address was admitted in this very moment."""
+        self._connection = connection = self._gate.connect(self, address)
         connection.identify(self._caller.token)
         self._do(self._script.open())
         return connection
