@@ -148,7 +148,7 @@ class Service:
             host=self.settings.http_host,
             port=self.settings.http_port,
             http=partial(HttpSocket, self.settings.request_seconds),  # type: ignore[arg-type]  # as with ws
-            ws=partial(WebSocketDoor, self.gate, rules, self.conversations),  # type: ignore[arg-type]  # a factory will do
+            ws=partial(WebSocketDoor, self.gate, rules, self.conversations),  # type: ignore[arg-type]  # any factory will do
             lifespan="off",
             log_config=None,
             access_log=False,

@@ -93,8 +93,6 @@ class GatewaySettings(ServiceSettings):
         in_flight_per_user: commands of a user without an answer on this gate, and as many reads by REST; `overloaded`.
         in_flight_per_connection, in_flight_per_gate: commands without an answer; `overloaded`.
         rooms_per_connection: rooms that a connection may be attached to.
-        conversation_sockets_per_user: sockets of one user in one conversation at this gate; 429.
-        handshakes_at_once: handshakes of conversations that may wait for history; more are told to come back, 503.
         users_remembered, addresses_remembered: of how many the rates are known; beyond, the longest quiet is forgotten.
         gate_id: fixed only for tests; otherwise new at every start, as design §1 wants.
         demo: log in by name as alice, bob or charlie, and seed two rooms.
@@ -104,6 +102,8 @@ class GatewaySettings(ServiceSettings):
         close_seconds: how long a client may take to answer a close before the socket is cut.
         command_seconds, query_seconds, hole_seconds: bounds of one answer.
         replay_seconds: how long an `attach` with a position may wait for its replay before it is reset.
+        conversation_sockets_per_user: sockets of one user in one conversation at this gate.
+        handshakes_at_once: handshakes of conversations that may wait for history; more are told to come back.
         frame_bytes: a larger frame is answered `too_large`; one above `frame_discard_bytes` costs the connection.
         probe_seconds: after so long without a delivery the gate sends one to itself through the fan-out.
         write_buffer_bytes: with more than this unsent a connection counts its backlog, and nothing is read from it.
@@ -170,10 +170,10 @@ class GatewaySettings(ServiceSettings):
     in_flight_per_connection: Count = 32
     in_flight_per_gate: Count = 4096
     rooms_per_connection: Count = 200
-    conversation_sockets_per_user: Count = 1_000
-    handshakes_at_once: Count = 1_000
     users_remembered: Count = 50_000
     addresses_remembered: Count = 50_000
+    conversation_sockets_per_user: Count = 1_000
+    handshakes_at_once: Count = 1_000
 
     ring_events: Count = 256
     ring_bytes: Count = 256 * 1024

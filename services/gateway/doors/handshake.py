@@ -40,8 +40,10 @@ class Reason(StrEnum):
     TOKEN_IN_QUERY = "token_in_query"  # noqa: S105 - a reason, not a secret
     TWO_TOKENS = "two_tokens"
     TOKEN_TOO_LONG = "token_too_long"  # noqa: S105 - a reason, not a secret
-    CONVERSATION = "conversation"
     MALFORMED = "malformed"
+    IDENTITY = "identity"
+    ROOM = "room"
+    NOT_ASKED = "not_asked"
 
 
 @dataclass(frozen=True, slots=True)

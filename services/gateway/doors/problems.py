@@ -110,13 +110,18 @@ def problem_of(refused: Refused, *, word: str | None = None, error: str | None =
 
 def respond(problem: Problem) -> Response:
     """The HTTP response of a problem."""
+    body = problem.model_dump(mode="json", exclude_none=True)
+    return JSONResponse(body, problem.status, headers_of(problem), media_type=MEDIA_TYPE)
+
+
+def headers_of(problem: Problem) -> dict[str, str]:
+    """What its headers say beside its body."""
     headers = {}
     if problem.retry_after is not None:
         headers["Retry-After"] = str(max(1, round(problem.retry_after)))
     if problem.status == ERRORS[Code.UNAUTHENTICATED].http:
         headers["WWW-Authenticate"] = "Bearer"
-    body = problem.model_dump(mode="json", exclude_none=True)
-    return JSONResponse(body, problem.status, headers, media_type=MEDIA_TYPE)
+    return headers
 
 
 def add_problem_handlers(app: FastAPI) -> None:

@@ -185,24 +185,21 @@ class WebSocketDoor(asyncio.Protocol):
             self._turn_away(passed)
             return
         response = self._protocol.accept(request)
-        if response.status_code == HTTPStatus.SWITCHING_PROTOCOLS and request.path.startswith(CONVERSATIONS):
-            self._shake_hands_later(request, passed, response)
-            return
-        self._respond(response)
-        if self._protocol.state is not OPEN:
+        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
             self._gate.metrics.handshakes_refused.labels(Reason.MALFORMED.value).inc()
-            return
-        self._connection = self._gate.connect(self, passed.address)
-        if passed.token is not None:
-            self._connection.identify(passed.token)
+            self._respond(response)
+        elif request.path.startswith(CONVERSATIONS):
+            self._let_in_later(request, passed, response)
+        else:
+            self._respond(response)
+            self._connection = self._gate.connect(self, passed.address)
+            if passed.token is not None:
+                self._connection.identify(passed.token)
 
     def _examine(self, request: Request) -> Passed | Stopped:
+        """What is asked of a handshake at every path: a place, an origin and a token that may be."""
         if request.path.partition("?")[0] != PATH and not request.path.startswith(CONVERSATIONS):
             return stop_at_path()
-        return self._let_in(request)
-
-    def _let_in(self, request: Request) -> Passed | Stopped:
-        """What is asked of a handshake at every path: a place, an origin and a token that may be."""
         if self._gate.draining:
             return stop(Reason.DRAINING, Code.DRAINING)
         passed = examine(request, self._peer(), self._rules)
@@ -215,28 +212,28 @@ class WebSocketDoor(asyncio.Protocol):
         name = self._transport.get_extra_info("peername") if self._transport is not None else None
         return str(name[0]) if isinstance(name, tuple) and name else ""
 
-    def _shake_hands_later(self, request: Request, passed: Passed, response: Response) -> None:
+    def _let_in_later(self, request: Request, passed: Passed, response: Response) -> None:
         """A conversation's handshake waits for history. Nothing is read meanwhile: what the client sends already stays
         in the kernel."""
         if self._transport is not None:
             self._transport.pause_reading()
-            self._gate.spawn(self._converse(request, passed, response))
+            self._gate.spawn(self._let_in(request, passed, response))
 
-    async def _converse(self, request: Request, passed: Passed, response: Response) -> None:
+    async def _let_in(self, request: Request, passed: Passed, response: Response) -> None:
         try:
-            verdict = await self._conversations.knock(request, passed.token, self)
-            if isinstance(verdict, ConversationSocket):
-                self._enter(verdict, passed.address, response)
+            verdict = await self._conversations.knock(request, passed, self)
+            if isinstance(verdict, Stopped):
+                self._turn_away(verdict)
             else:
-                self._turn_away(Stopped(Reason.CONVERSATION, verdict))
+                self._enter(verdict, response)
         finally:
             if self._protocol.state is CONNECTING:
                 self.abort()
 
-    def _enter(self, conversation: ConversationSocket, address: str, response: Response) -> None:
-        """What held when the handshake came may hold no longer: the place is asked for again."""
+    def _enter(self, conversation: ConversationSocket, response: Response) -> None:
+        """The address's place is asked for again: others may have taken it while history was asked."""
         self._conversation = conversation
-        turned_away = self._gate.admit(address)
+        turned_away = self._gate.admit(conversation.address)
         if self._transport is None or self._transport.is_closing():
             conversation.release()
         elif self._gate.draining:
@@ -245,13 +242,14 @@ class WebSocketDoor(asyncio.Protocol):
             self._turn_away(stop_at_limit(turned_away))
         else:
             self._respond(response)
-            self._connection = conversation.open(address)
+            self._connection = conversation.open()
             if not self._paused and not self._transport.is_closing():
                 self._transport.resume_reading()
 
     def _turn_away(self, stopped: Stopped) -> None:
-        self._protocol.send_problem(stopped)
+        """Refuse a handshake with a body that says why."""
         self._gate.metrics.handshakes_refused.labels(stopped.reason.value).inc()
+        self._protocol.send_problem(stopped)
         self._flush()
 
     def _respond(self, response: Response) -> None:

@@ -20,7 +20,8 @@ from schemas.answers import Refused
 from schemas.errors import Code
 from schemas.ids import RoomId, RoomIdField, UserId
 from schemas.queries import PageAnswer, PageQuery, RoomAnswer, RoomQuery
-from services.gateway.doors.problems import INSECURE_TRANSPORT, Problem, problem_of
+from services.gateway.doors.handshake import Passed, Reason, Stopped, stop
+from services.gateway.doors.problems import INSECURE_TRANSPORT, problem_of
 from services.gateway.gate import Gate
 from services.gateway.tokens import KeyUnknown, TokenRefused
 
@@ -38,29 +39,30 @@ class Caller:
     room: RoomId
     user: UserId
     token: str
+    address: str
 
 
-async def caller_of(request: Request, token: str | None, gate: Gate) -> Caller | Problem:
-    """Who the token of a handshake speaks for, and where they want to go. A token in the URL ends up in access logs:
-    here it is refused, whatever the operator allows elsewhere."""
+async def caller_of(request: Request, passed: Passed, gate: Gate) -> Caller | Stopped:
+    """Read a handshake. A token in the URL ends up in access logs, so here it is refused."""
     path, _, query = request.path.partition("?")
     if "token" in parse_qs(query, keep_blank_values=True):
-        refused = Refused.of(Code.BAD_FIELD, "a token in the URL is not taken: use the Authorization header")
-        return problem_of(refused, word=INSECURE_TRANSPORT)
-    if token is None:
-        return problem_of(Refused.of(Code.UNAUTHENTICATED, "Authentication required"), word="MISSING_AUTH")
-    verdict = gate.identify(token)
+        told = "a token in the URL is not taken: use the Authorization header"
+        return stop(Reason.TOKEN_IN_QUERY, Code.BAD_FIELD, told, word=INSECURE_TRANSPORT)
+    if passed.token is None:
+        return stop(Reason.IDENTITY, Code.UNAUTHENTICATED, "Authentication required", word="MISSING_AUTH")
+    verdict = gate.identify(passed.token)
     if isinstance(verdict, KeyUnknown):
-        verdict = await gate.identify_by_newer_keys(token)
+        verdict = await gate.identify_by_newer_keys(passed.token)
     if isinstance(verdict, TokenRefused):
-        return problem_of(Refused.of(verdict.code, verdict.message))
+        return stop(Reason.IDENTITY, verdict.code, verdict.message)
     try:
-        return Caller(ROOM_ID.validate_python(unquote(path.removeprefix(PREFIX))), verdict.user, token)
+        room = ROOM_ID.validate_python(unquote(path.removeprefix(PREFIX)))
     except ValidationError:
-        return problem_of(Refused.of(Code.ROOM_NOT_FOUND))
+        return stop(Reason.ROOM, Code.ROOM_NOT_FOUND)
+    return Caller(room, verdict.user, passed.token, passed.address)
 
 
-async def admit(gate: Gate, caller: Caller) -> PageAnswer | Problem:
+async def admit(gate: Gate, caller: Caller) -> PageAnswer | Stopped:
     """The newest messages, if the caller is a participant; bounded by `query_seconds` in all."""
     try:
         async with asyncio.timeout(gate.settings.query_seconds):
@@ -69,7 +71,7 @@ async def admit(gate: Gate, caller: Caller) -> PageAnswer | Problem:
                 answer = await _ask_again(gate, caller)
     except TimeoutError:
         answer = Refused.of(Code.OVERLOADED, "history does not answer right now", retry_after_seconds=1.0)
-    return _problem(answer) if isinstance(answer, Refused) else answer
+    return _stopped(answer) if isinstance(answer, Refused) else answer
 
 
 async def newest(gate: Gate, room: RoomId, user: UserId) -> PageAnswer | Refused:
@@ -104,8 +106,8 @@ async def _ask_again(gate: Gate, caller: Caller) -> PageAnswer | Refused:
     return answer
 
 
-def _problem(refused: Refused) -> Problem:
+def _stopped(refused: Refused) -> Stopped:
     problem = problem_of(refused)
     if refused.code is Code.NOT_A_MEMBER:
-        return problem.model_copy(update={"status": HTTPStatus.FORBIDDEN.value})
-    return problem
+        problem = problem.model_copy(update={"status": HTTPStatus.FORBIDDEN.value})
+    return Stopped(Reason.NOT_ASKED if refused.retry else Reason.ROOM, problem)

@@ -23,7 +23,8 @@ from services.gateway.connection import Connection, Socket
 from services.gateway.doors.conversation.admission import Caller, admit, caller_of, newest
 from services.gateway.doors.conversation.hearing import Hearing
 from services.gateway.doors.conversation.script import Close, Effect, GiveUp, Refuse, Reload, Say, Script, Wish
-from services.gateway.doors.problems import Problem, problem_of
+from services.gateway.doors.handshake import Passed, Reason, Stopped
+from services.gateway.doors.problems import problem_of
 from services.gateway.gate import Gate
 
 log = structlog.get_logger()
@@ -44,13 +45,15 @@ class Conversations:
         self._open: Counter[tuple[UserId, RoomId]] = Counter()
         self._knocking = 0
 
-    async def knock(self, request: Request, token: str | None, socket: Socket) -> ConversationSocket | Problem:
+    async def knock(self, request: Request, passed: Passed, socket: Socket) -> ConversationSocket | Stopped:
         """Judge a handshake; bounded in number and time. Whoever gets a socket must `release` it in the end."""
-        caller = await caller_of(request, token, self.gate)
-        if isinstance(caller, Problem):
+        caller = await caller_of(request, passed, self.gate)
+        if isinstance(caller, Stopped):
             return caller
         refused = self._refusal(caller)
-        return problem_of(refused) if refused is not None else await self._let_in(caller, socket)
+        if refused is not None:
+            return Stopped(Reason.LIMIT, problem_of(refused))
+        return await self._let_in(caller, socket)
 
     def _refusal(self, caller: Caller) -> Refused | None:
         """Why history is not even asked."""
@@ -69,7 +72,7 @@ class Conversations:
         if self._open[user, room] <= 0:
             del self._open[user, room]
 
-    async def _let_in(self, caller: Caller, socket: Socket) -> ConversationSocket | Problem:
+    async def _let_in(self, caller: Caller, socket: Socket) -> ConversationSocket | Stopped:
         self._open[caller.user, caller.room] += 1
         self._knocking += 1
         verdict = None
@@ -79,7 +82,7 @@ class Conversations:
             self._knocking -= 1
             if not isinstance(verdict, PageAnswer):
                 self.release(caller.user, caller.room)
-        return verdict if isinstance(verdict, Problem) else ConversationSocket(self, caller, verdict, socket)
+        return verdict if isinstance(verdict, Stopped) else ConversationSocket(self, caller, verdict, socket)
 
 
 class ConversationSocket:
@@ -91,14 +94,15 @@ class ConversationSocket:
         self._socket = socket
         self._caller = caller
         self._script = Script(caller.room, caller.user, page)
+        self.address = caller.address
         self._connection: Connection | None = None
         self._released = False
 
     # What the door calls.
 
-    def open(self, address: str) -> Connection:
+    def open(self) -> Connection:
         """The upgrade is done: begin. The address was admitted in this very moment."""
-        self._connection = connection = self._gate.connect(self, address)
+        self._connection = connection = self._gate.connect(self, self.address)
         connection.identify(self._caller.token)
         self._do(self._script.open())
         return connection
