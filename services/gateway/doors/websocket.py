@@ -231,11 +231,15 @@ class WebSocketDoor(asyncio.Protocol):
                 self.abort()
 
     def _enter(self, conversation: ConversationSocket, response: Response) -> None:
+        """The address's place is asked for again: others may have taken it while history was asked."""
         self._conversation = conversation
+        turned_away = self._gate.admit(conversation.address)
         if self._transport is None or self._transport.is_closing():
             conversation.release()
         elif self._gate.draining:
             self._turn_away(stop(Reason.DRAINING, Code.DRAINING))
+        elif turned_away is not None:
+            self._turn_away(stop_at_limit(turned_away))
         else:
             self._respond(response)
             self._connection = conversation.open()

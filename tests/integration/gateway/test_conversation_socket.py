@@ -176,6 +176,25 @@ async def test_so_many_handshakes_wait_for_history_and_one_more_is_sent_back(sta
     await asyncio.gather(waiting, return_exceptions=True)
 
 
+async def test_a_place_that_others_took_while_history_was_asked_is_gone(start_bench):
+    bench = await start_bench(connections_per_address=1)
+    bench.room.open("r", "ann")
+    bench.room.blind = True
+    waiting = asyncio.create_task(refusal(bench, "/chat/ws/r", additional_headers=bearer("ann")))
+    await eventually(lambda: len(bench.room.unanswered) == 2)
+    await bench.client("bob")
+    await bench.room.see_again()
+    assert (await waiting)[:2] == (429, "TOO_MANY_CONNECTIONS")
+    await eventually(lambda: bench.service.conversations._open.total() == 0)
+
+
+async def test_handshakes_count_as_what_their_user_asks_for(start_bench):
+    bench = await start_bench(user_rate=0.01, user_burst=1)
+    bench.room.open("r", "ann")
+    assert (await refusal(bench, "/chat/ws/nowhere", additional_headers=bearer("ann")))[0] == 404
+    assert (await refusal(bench, "/chat/ws/r", additional_headers=bearer("ann")))[:2] == (429, "RATE_LIMITED")
+
+
 async def test_a_handshake_that_is_none_is_refused_before_anybody_is_asked(bench):
     async with bench.http("ann") as http:
         answer = await http.get("/chat/ws/r", headers={"Upgrade": "websocket", "Connection": "Upgrade"})

@@ -23,7 +23,7 @@ from services.gateway.connection import Connection, Socket
 from services.gateway.doors.conversation.admission import Caller, admit, caller_of, newest
 from services.gateway.doors.conversation.hearing import Hearing
 from services.gateway.doors.conversation.script import Close, Effect, GiveUp, Refuse, Reload, Say, Script, Wish
-from services.gateway.doors.handshake import Passed, Reason, Stopped, stop
+from services.gateway.doors.handshake import Passed, Reason, Stopped
 from services.gateway.doors.problems import problem_of
 from services.gateway.gate import Gate
 
@@ -50,11 +50,21 @@ class Conversations:
         caller = await caller_of(request, passed, self.gate)
         if isinstance(caller, Stopped):
             return caller
-        if self._open[caller.user, caller.room] >= self.gate.settings.conversation_sockets_per_user:
-            return stop(Reason.LIMIT, Code.TOO_MANY_CONNECTIONS, CROWDED)
-        if self._knocking >= self.gate.settings.handshakes_at_once:
-            return Stopped(Reason.LIMIT, problem_of(Refused.of(Code.OVERLOADED, retry_after_seconds=1.0)))
+        refused = self._refusal(caller)
+        if refused is not None:
+            return Stopped(Reason.LIMIT, problem_of(refused))
         return await self._let_in(caller, socket)
+
+    def _refusal(self, caller: Caller) -> Refused | None:
+        """Why history is not even asked."""
+        if self._open[caller.user, caller.room] >= self.gate.settings.conversation_sockets_per_user:
+            return Refused.of(Code.TOO_MANY_CONNECTIONS, CROWDED)
+        wait = self.gate.ask(caller.user)
+        if wait > 0:
+            return Refused.of(Code.RATE_LIMITED, retry_after_seconds=round(wait, 3))
+        if self._knocking >= self.gate.settings.handshakes_at_once:
+            return Refused.of(Code.OVERLOADED, retry_after_seconds=1.0)
+        return None
 
     def release(self, user: UserId, room: RoomId) -> None:
         """A socket is gone."""
@@ -84,14 +94,15 @@ class ConversationSocket:
         self._socket = socket
         self._caller = caller
         self._script = Script(caller.room, caller.user, page)
+        self.address = caller.address
         self._connection: Connection | None = None
         self._released = False
 
     # What the door calls.
 
     def open(self) -> Connection:
-        """The upgrade is done: begin."""
-        self._connection = connection = self._gate.connect(self, self._caller.address)
+        """The upgrade is done: begin. The address was admitted in this very moment."""
+        self._connection = connection = self._gate.connect(self, self.address)
         connection.identify(self._caller.token)
         self._do(self._script.open())
         return connection
