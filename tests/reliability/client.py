@@ -1,0 +1,218 @@
+"""One client of the fleet: it keeps its position in each room, comes back with it after whatever happened, and writes
+everything it is told into its journal."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Any
+
+from services.runtime.broker import wait_or
+from tests.reliability.journal import (
+    Answered,
+    Attached,
+    Bye,
+    Got,
+    Journal,
+    Lagged,
+    Lost,
+    Opened,
+    Refused,
+    Reset,
+    Service,
+)
+from tests.reliability.line import Line, NotOpened
+
+OPEN_SECONDS = 20.0
+PAUSE_SECONDS = (0.05, 0.3)
+"""Between two tries to connect, and before a refused attach is repeated. Much shorter than a real client's."""
+LONGEST_RETURN_SECONDS = 5.0
+"""A `retry_after_seconds` above this fails the run instead of stretching it."""
+
+
+class FleetClient:
+    """`live` is its life, until `end`. `home` is the gate it comes to first; where it comes back is for `chance`."""
+
+    def __init__(
+        self,
+        user: str,
+        token: str,
+        rooms: Sequence[str],
+        gates: Sequence[str],
+        home: int = 0,
+        *,
+        receive_buffer: int | None = None,
+    ) -> None:
+        self.user = user
+        self.rooms = tuple(rooms)
+        self.journal = Journal()
+        self.positions: dict[str, tuple[str, int]] = {}
+        self.gate = home
+        self.line: Line | None = None
+        self.outstanding: dict[str, dict[str, Any]] = {}
+        self.on_event: Callable[[str], None] | None = None
+        self.refused_attaches = 0
+        self.failed_connects = 0
+        self._token = token
+        self._gates = gates
+        self._buffer = receive_buffer
+        self._attached: set[str] = set()
+        self._on_line: set[str] = set()
+        self._retry: dict[str, asyncio.TimerHandle] = {}
+        self._ended = asyncio.Event()
+        self._chance = Random(user)
+        self._return_seconds: float | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether it is connected, and attached to all of its rooms."""
+        return len(self._attached) == len(self.rooms)
+
+    @property
+    def connections(self) -> int:
+        """How many it had."""
+        return len(self.journal.of(Opened))
+
+    async def live(self) -> None:
+        """Connect, and connect again, until `end`."""
+        while not self._ended.is_set():
+            self.line = Line(self._gates[self.gate], self._token, self._receive)
+            if await self._is_open(self.line):
+                self._forget_line(await self.line.lost)
+            await wait_or(self._ended, self._pause_before_return())
+            self.gate = self._chance.randrange(len(self._gates))
+
+    def end(self) -> None:
+        """Stay away from now on."""
+        self._ended.set()
+        for timer in self._retry.values():
+            timer.cancel()
+        if self.line is not None:
+            self.line.cut()
+
+    def cut(self) -> None:
+        """Pull the cable."""
+        if self.line is not None:
+            self.line.cut()
+
+    # Writing.
+
+    def wish(self, command_id: str, **frame: Any) -> None:
+        """Have a command applied: it is sent again, flagged, until it is accepted."""
+        self.outstanding[command_id] = {"id": command_id, "command_id": command_id, **frame}
+        self._send(command_id)
+
+    def _send(self, command_id: str) -> None:
+        frame = self.outstanding.get(command_id)
+        if frame is not None and self.line is not None:
+            self._on_line.add(command_id)
+            self.line.send(**frame)
+
+    def _send_later(self, key: str, send: Callable[[], None]) -> None:
+        if not self._ended.is_set():
+            pause = self._chance.uniform(*PAUSE_SECONDS)
+            self._retry[key] = asyncio.get_running_loop().call_later(pause, send)
+
+    # The connection.
+
+    async def _is_open(self, line: Line) -> bool:
+        try:
+            await line.open(within_seconds=OPEN_SECONDS, receive_buffer=self._buffer)
+        except (OSError, NotOpened, TimeoutError):
+            self.failed_connects += 1
+            return False
+        return True
+
+    def _forget_line(self, code: int | None) -> None:
+        self.journal.append(Lost(code, frozenset(self._on_line)))
+        for frame in self.outstanding.values():
+            frame["retry"] = True
+        self.line = None
+        self._on_line.clear()
+        self._attached.clear()
+
+    def _pause_before_return(self) -> float:
+        told, self._return_seconds = self._return_seconds, None
+        return self._chance.uniform(*PAUSE_SECONDS) if told is None else min(told, LONGEST_RETURN_SECONDS)
+
+    def _begin(self) -> None:
+        for room in self.rooms:
+            self._attach(room)
+        for command_id in list(self.outstanding):
+            self._send(command_id)
+
+    def _attach(self, room: str) -> None:
+        if self.line is None:
+            return
+        known = self.positions.get(room)
+        position = None if known is None else {"epoch": known[0], "seq": known[1]}
+        self.line.send(type="attach", id=f"attach:{room}", room=room, position=position)
+
+    # What it is told.
+
+    def _receive(self, frame: dict[str, Any]) -> None:
+        match frame["type"]:
+            case "event":
+                self._receive_event(frame)
+            case "accepted":
+                self._receive_accepted(frame)
+            case "refused":
+                self._receive_refused(frame)
+            case "welcome":
+                self.journal.append(Opened(self.gate, time.monotonic()))
+                self._begin()
+            case "bye":
+                self._return_seconds = frame.get("retry_after_seconds")
+                self.journal.append(Bye(frame["code"], self._return_seconds))
+            case "signal" if frame["signal"] == "service":
+                self.journal.append(Service(frame["available"]))
+            case _ if "room" in frame:
+                self._receive_word(frame["type"], frame)
+
+    def _receive_word(self, kind: str, frame: dict[str, Any]) -> None:
+        """What is said of a session."""
+        room = frame["room"]
+        match kind:
+            case "attached":
+                self.journal.append(Attached(room, frame["epoch"], frame["seq"]))
+                self.positions[room] = frame["epoch"], frame["seq"]
+                self._attached.add(room)
+            case "reset":
+                self.journal.append(Reset(room, frame["epoch"], frame["seq"]))
+                self.positions[room] = frame["epoch"], frame["seq"]
+            case "lagged":
+                self.journal.append(Lagged(room, frame["from"], frame["to"]))
+            case "detached":
+                self._attached.discard(room)
+
+    def _receive_event(self, frame: dict[str, Any]) -> None:
+        room, seq, command_id = frame["room"], frame["seq"], frame["command_id"]
+        self.journal.append(Got(room, frame["epoch"], seq, command_id))
+        known = self.positions.get(room)
+        if known is not None and seq > known[1]:
+            self.positions[room] = frame["epoch"], seq
+            if self.on_event is not None:
+                self.on_event(command_id)
+
+    def _receive_accepted(self, frame: dict[str, Any]) -> None:
+        room, seq, command_id = frame["room"], frame["seq"], frame["command_id"]
+        self.journal.append(Answered(room, frame["epoch"], seq, command_id))
+        self.outstanding.pop(command_id, None)
+        self._on_line.discard(command_id)
+        if room in self._attached and self.positions[room] == (frame["epoch"], seq - 1):
+            self.positions[room] = frame["epoch"], seq
+
+    def _receive_refused(self, frame: dict[str, Any]) -> None:
+        self.journal.append(Refused(frame["code"], frame["retry"]))
+        number = str(frame.get("id"))
+        kind, _, room = number.partition(":")
+        if kind == "attach":
+            self.refused_attaches += 1
+            self._send_later(number, lambda: self._attach(room))
+        elif number in self.outstanding and frame["retry"]:
+            self._on_line.discard(number)
+            if not frame["definite"]:
+                self.outstanding[number]["retry"] = True
+            self._send_later(number, lambda: self._send(number))
