@@ -52,6 +52,8 @@ class FleetClient:
         self.gate = home
         self.line: Line | None = None
         self.outstanding: dict[str, dict[str, Any]] = {}
+        self.accepted: set[str] = set()
+        self.service: Service | None = None
         self.on_event: Callable[[str], None] | None = None
         self.refused_attaches = 0
         self.failed_connects = 0
@@ -74,6 +76,11 @@ class FleetClient:
     def connections(self) -> int:
         """How many it had."""
         return len(self.journal.of(Opened))
+
+    @property
+    def in_flight(self) -> frozenset[str]:
+        """The commands that were sent on the present connection and have no answer."""
+        return frozenset(self._on_line)
 
     async def live(self) -> None:
         """Connect, and connect again, until `end`."""
@@ -167,7 +174,8 @@ class FleetClient:
                 self._return_seconds = frame.get("retry_after_seconds")
                 self.journal.append(Bye(frame["code"], self._return_seconds))
             case "signal" if frame["signal"] == "service":
-                self.journal.append(Service(frame["available"]))
+                self.service = Service(frame["available"], time.monotonic())
+                self.journal.append(self.service)
             case _ if "room" in frame:
                 self._receive_word(frame["type"], frame)
 
@@ -199,6 +207,7 @@ class FleetClient:
     def _receive_accepted(self, frame: dict[str, Any]) -> None:
         room, seq, command_id = frame["room"], frame["seq"], frame["command_id"]
         self.journal.append(Answered(room, frame["epoch"], seq, command_id))
+        self.accepted.add(command_id)
         self.outstanding.pop(command_id, None)
         self._on_line.discard(command_id)
         if room in self._attached and self.positions[room] == (frame["epoch"], seq - 1):

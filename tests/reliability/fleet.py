@@ -49,6 +49,7 @@ class Fleet:
         self.rooms = [f"{prefix}-{number}" for number in range(size.rooms)]
         self.chance = Random(prefix)
         self.sent: dict[str, float] = {}
+        self.bytes_sent = 0
         self.delays: list[float] = []
         self._gates = [gate.url for gate in stack.gates]
         self.clients = [self._client(f"{prefix}-user-{number}", number) for number in range(size.clients)]
@@ -101,7 +102,7 @@ class Fleet:
         self._quiet.set()
         await asyncio.gather(*self._writing)
         await eventually(
-            lambda: not any(client.outstanding for client in self.writers),
+            lambda: not any(client.outstanding for client in self.clients),
             within_seconds,
             "everything that was sent is accepted",
         )
@@ -123,10 +124,14 @@ class Fleet:
             if len(client.outstanding) >= WINDOW:
                 continue
             number += 1
-            command_id = f"{client.user}-{number}"
-            self.sent[command_id] = time.monotonic()
-            room = client.rooms[number % len(client.rooms)]
-            client.wish(command_id, type="send", room=room, text="x" * self.size.text_bytes)
+            self.write_one(client, str(number), client.rooms[number % len(client.rooms)])
+
+    def write_one(self, client: FleetClient, word: str, room: str | None = None) -> None:
+        """Have a client send one message, named after `word`; what becomes of it is waited for like any other."""
+        command_id = f"{client.user}-{word}"
+        self.sent[command_id] = time.monotonic()
+        self.bytes_sent += self.size.text_bytes
+        client.wish(command_id, type="send", room=room or client.rooms[0], text="x" * self.size.text_bytes)
 
     def _note_delay(self, command_id: str) -> None:
         if command_id in self.sent:
@@ -142,11 +147,18 @@ class Fleet:
     @property
     def accepted(self) -> int:
         """How many commands were accepted."""
-        return len({entry.command_id for client in self.writers for entry in client.journal.of(Answered)})
+        return sum(len(client.accepted) for client in self.clients)
+
+    def tops(self) -> dict[str, int]:
+        """The highest seq that anybody has, for each room."""
+        return {
+            room: max(client.positions[room][1] for client in self.clients if room in client.positions)
+            for room in self.rooms
+        }
 
     async def converge(self, within_seconds: float = 60) -> dict[Place, Stored]:
         """Wait until everything accepted is stored and everybody has everything that is stored; what is stored."""
-        promised = {(entry.room, entry.seq) for client in self.writers for entry in client.journal.of(Answered)}
+        promised = {(entry.room, entry.seq) for client in self.clients for entry in client.journal.of(Answered)}
         await eventually(lambda: promised <= self._stored().keys(), within_seconds, "what was accepted is stored")
         stored = self._stored()
         heads = heads_of(stored)

@@ -68,6 +68,7 @@ class Service(NamedTuple):
     """The gate about its broker."""
 
     available: bool
+    at: float
 
 
 class Bye(NamedTuple):

@@ -31,8 +31,8 @@ SIZES = {
         full=Size(clients=2_000, rooms=100, rooms_each=1, writers=100, rate=100, seconds=15),
     ),
     "slow reader": Sizes(
-        small=Size(clients=20, rooms=2, rooms_each=1, writers=4, rate=60, seconds=3, text_bytes=12_000),
-        full=Size(clients=500, rooms=10, rooms_each=1, writers=20, rate=200, seconds=30, text_bytes=1_000),
+        small=Size(clients=20, rooms=2, rooms_each=1, writers=10, rate=120, seconds=2, text_bytes=15_000),
+        full=Size(clients=500, rooms=10, rooms_each=1, writers=20, rate=200, seconds=60, text_bytes=1_000),
     ),
 }
 
