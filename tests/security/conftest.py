@@ -1,0 +1,32 @@
+"""A gate under attack: a real one in this process on a real broker, with stand-ins behind it, and its log watched."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+import structlog
+import uvloop
+
+from tests.integration.gateway.conftest import bench, start_bench
+
+__all__ = ["bench", "start_bench"]
+
+SEVERE = ("error", "critical", "exception")
+
+
+def pytest_asyncio_loop_factories(config, item):
+    """The services run on uvloop: so do these tests, whose gate lives in their own process."""
+    return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture(autouse=True)
+def nothing_broke(caplog):
+    """At the end of every test here: nothing in the gate failed unforeseen, neither a task nor a callback."""
+    with structlog.testing.capture_logs() as said:
+        yield
+    broke = [
+        entry for entry in said if entry["log_level"] in SEVERE or entry["event"] in ("fanout_failed", "task_failed")
+    ]
+    assert broke == []
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
