@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from typing import NamedTuple
 
+from tests.bed.scale import is_full
 from tests.reliability.fleet import Size
-
-FULL = "full"
 
 
 class Sizes(NamedTuple):
@@ -35,11 +33,6 @@ SIZES = {
         full=Size(clients=500, rooms=10, rooms_each=1, writers=20, rate=200, seconds=60, text_bytes=1_000),
     ),
 }
-
-
-def is_full() -> bool:
-    """Whether the workloads run at their full size."""
-    return os.environ.get("GATEHOUSE_SCALE") == FULL
 
 
 def size_of(workload: str) -> Size:

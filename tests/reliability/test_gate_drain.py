@@ -7,10 +7,11 @@ import time
 import pytest
 
 from schemas.errors import ERRORS, Code
+from tests.bed.scale import is_full
 from tests.bed.waiting import eventually
 from tests.reliability.fleet import ENVIRONMENT, fleet_of
 from tests.reliability.journal import Bye, Lost, Opened, Refused
-from tests.reliability.scale import is_full, size_of
+from tests.reliability.scale import size_of
 
 pytestmark = [pytest.mark.broker, pytest.mark.store, pytest.mark.stack]
 

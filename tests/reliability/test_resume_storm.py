@@ -4,10 +4,11 @@ import asyncio
 
 import pytest
 
+from tests.bed.scale import is_full
 from tests.reliability.fleet import ENVIRONMENT, fleet_of
 from tests.reliability.gates import summed
 from tests.reliability.nemesis import cut_some
-from tests.reliability.scale import is_full, size_of
+from tests.reliability.scale import size_of
 
 pytestmark = [pytest.mark.broker, pytest.mark.store, pytest.mark.stack]
 

@@ -8,9 +8,10 @@ import pytest
 import structlog
 import uvloop
 
+from tests.bed.report import pytest_terminal_summary, report
 from tests.integration.gateway.conftest import bench, start_bench
 
-__all__ = ["bench", "start_bench"]
+__all__ = ["bench", "pytest_terminal_summary", "report", "start_bench"]
 
 SEVERE = ("error", "critical", "exception")
 

@@ -1,0 +1,52 @@
+"""Measured figures of tests: printed behind the results, and written to $GATEHOUSE_REPORTS, a file for each test.
+
+A folder of tests has it by importing both names into its conftest.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.bed.scale import is_full
+
+KEPT = pytest.StashKey[dict[str, dict[str, Any]]]()
+
+
+@pytest.fixture
+def report(request):
+    """`report(accepted=12, ...)`: figures of this test. None of them is judged."""
+    figures: dict[str, Any] = {}
+    yield figures.update
+    if figures:
+        told = {name: round(value, 4) if isinstance(value, float) else value for name, value in figures.items()}
+        request.config.stash.setdefault(KEPT, {})[request.node.name] = told
+        _write(request.node.name, told)
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Every conftest that has this asks for it; the first one prints."""
+    reports, config.stash[KEPT] = config.stash.get(KEPT, {}), {}
+    if reports:
+        terminalreporter.section(f"figures ({_scale()})")
+    for name, figures in reports.items():
+        terminalreporter.write_line(name)
+        for figure, value in figures.items():
+            terminalreporter.write_line(f"  {figure.replace('_', ' ')}: {value}")
+
+
+def _write(name: str, figures: dict[str, Any]) -> None:
+    folder = os.environ.get("GATEHOUSE_REPORTS")
+    if folder:
+        path = Path(folder) / f"{re.sub(r'[^a-z0-9_]+', '-', name).strip('-')}.{_scale()}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+def _scale() -> str:
+    return "full" if is_full() else "small"

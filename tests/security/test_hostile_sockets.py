@@ -1,0 +1,190 @@
+"""Clients that are slow, half gone, or very many: every wait for them ends by a setting, and their cost is bounded."""
+
+import asyncio
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+
+from schemas.errors import ERRORS, Code
+from tests.bed.native import NativeClient
+from tests.bed.scale import is_full
+from tests.bed.waiting import eventually
+from tests.reliability.gates import resident_mib, samples
+from tests.security.raw import WAIT, RawClient, close_code, handshake, raw_frame
+
+TEXT, PART, FIN = 0x1, 0x0, 0x80
+QUICK = {"ping_seconds": 0.3, "pong_seconds": 0.3, "close_seconds": 0.3, "hello_seconds": 0.5, "request_seconds": 0.5}
+NO_HELLO = ERRORS[Code.UNAUTHENTICATED].close
+NO_PONG = ERRORS[Code.HEARTBEAT_MISSED].close
+
+CROWD = 10_000 if is_full() else 200
+AT_ONCE = 500
+CROWD_SETTINGS = {"GATEHOUSE_HELLO_SECONDS": "2", "GATEHOUSE_CLOSE_SECONDS": "1"}
+DISCARD_BYTES = 256 * 1024
+BESIDE_MIB = 32
+"""What the process may grow by for reasons of its own."""
+SERVED_SECONDS = 5
+
+
+@pytest.fixture
+async def bench(start_bench):
+    return await start_bench(**QUICK)
+
+
+async def drip(client, data):
+    """One byte at a time, for as long as the gate takes it."""
+    for byte in data:
+        client.write(bytes([byte]))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(client.reader.read(2**16), 0.05)
+
+
+@pytest.mark.broker
+async def test_a_handshake_of_one_byte_at_a_time_is_cut_at_request_seconds(bench):
+    client = await RawClient.open(bench)
+    head = handshake()[:60]
+    dripping = asyncio.create_task(drip(client, head * 100))
+    await eventually(lambda: not bench.service.server.server_state.connections, WAIT, "it is cut")
+    client.abort()
+    dripping.cancel()
+    assert bench.gate.connections == {}
+
+
+@pytest.mark.broker
+async def test_a_frame_of_one_byte_at_a_time_does_not_keep_a_connection_that_answers_no_ping(bench):
+    client = await RawClient.upgraded(bench)
+    client.write(raw_frame(FIN | TEXT, b"", told=60_000))
+    dripping = asyncio.create_task(drip(client, b"x" * 60_000))
+    await eventually(lambda: not bench.gate.connections, WAIT, "it is ended")
+    client.abort()
+    dripping.cancel()
+
+
+@pytest.mark.broker
+async def test_who_vanishes_without_a_word_is_ended_with_4002(bench):
+    client = await RawClient.upgraded(bench)
+    await eventually(lambda: not bench.gate.connections, WAIT, "it is ended")
+    assert close_code(await client.rest()) == NO_PONG
+    client.abort()
+
+
+@pytest.mark.broker
+async def test_who_only_says_that_nothing_more_comes_is_let_go(bench):
+    client = await RawClient.upgraded(bench)
+    client.writer.write_eof()
+    await client.rest()
+    await eventually(lambda: not bench.gate.connections, WAIT, "it is gone")
+    client.abort()
+
+
+@pytest.mark.broker
+async def test_who_says_no_hello_is_ended_with_4500_though_bytes_come_all_the_time(bench):
+    client = await RawClient.upgraded(bench, None)
+    client.write(raw_frame(TEXT, b"") + raw_frame(PART, b"x") * 1_000)
+    assert close_code(await client.rest()) == NO_HELLO
+    client.abort()
+
+
+@pytest.mark.broker
+async def test_a_frame_in_very_many_parts_costs_no_more_than_a_frame(start_bench):
+    bench = await start_bench(ping_seconds=3600)
+    client = await RawClient.upgraded(bench)
+    client.write(raw_frame(TEXT, b'{"type"') + raw_frame(PART, b"") * 100_000 + raw_frame(PART, b" ") * 50_000)
+    client.write(raw_frame(PART | FIN, b': "ping", "id": "whole"}'))
+    await asyncio.wait_for(client.reader.readuntil(b'"whole"'), WAIT)
+    client.write(raw_frame(TEXT, b"") + raw_frame(PART, b"") * 200_000)
+    client.write(raw_frame(FIN | 0x9, b"all read"))
+    await asyncio.wait_for(client.reader.readuntil(b"all read"), WAIT)
+    [connection] = bench.gate.connections.values()
+    assert held_by(connection._socket) <= 2 * bench.gate.settings.frame_bytes
+    client.abort()
+
+
+def held_by(door):
+    """How much a door keeps of a frame that is not whole, by what its objects weigh."""
+    return sum(weight(value) for name, value in vars(door).items() if name in ("_parts", "_message", "_text"))
+
+
+def weight(value):
+    inner = sum(map(weight, value)) if isinstance(value, list) else 0
+    return value.__sizeof__() + inner
+
+
+@pytest.mark.broker
+@pytest.mark.parametrize("path", ["/openapi.json", "/metrics"])
+async def test_who_asks_over_http_and_reads_nothing_is_cut_at_request_seconds(bench, path):
+    client = await RawClient.open(bench)
+    client.writer.transport.pause_reading()
+    asked = f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+    with suppress(OSError):
+        for _ in range(2_000):
+            client.write(asked)
+        async with asyncio.timeout(1):
+            await client.writer.drain()
+    await eventually(lambda: not bench.service.server.server_state.connections, WAIT, "it is cut")
+    client.abort()
+
+
+@asynccontextmanager
+async def well_behaved(gate, token):
+    """A client beside the crowd that asks all the time, and is answered in time each time."""
+    client = await NativeClient.open(gate.url, token)
+    stop = asyncio.Event()
+
+    async def ask():
+        asked = 0
+        while not stop.is_set():
+            answer = await asyncio.wait_for(client.ask("ping"), SERVED_SECONDS)
+            assert answer["type"] == "pong"
+            asked += 1
+        return asked
+
+    asking = asyncio.create_task(ask())
+    yield
+    stop.set()
+    assert await asking > 0
+    await client.close()
+
+
+@pytest.mark.stack
+@pytest.mark.broker
+@pytest.mark.store
+@pytest.mark.parametrize("what", ["nothing", "half a frame"])
+async def test_a_crowd_that_never_says_hello_is_ended_by_code_within_bounded_memory(start_stack, report, what):
+    settings = CROWD_SETTINGS | {"GATEHOUSE_FRAME_DISCARD_BYTES": str(DISCARD_BYTES)}
+    stack = await start_stack(environment=settings)
+    [gate] = stack.gates
+    sent = b"" if what == "nothing" else raw_frame(FIN | TEXT, b"x" * (DISCARD_BYTES - 1), told=DISCARD_BYTES)
+    before = highest = resident_mib(gate)
+    async with well_behaved(gate, stack.token("ann")):
+        for start in range(0, CROWD, AT_ONCE):
+            codes, top = await crowd(gate, min(AT_ONCE, CROWD - start), sent)
+            assert codes == {NO_HELLO}
+            highest = max(highest, top)
+    bound = before + BESIDE_MIB + min(CROWD, AT_ONCE) * len(sent or handshake()) * 2 / 2**20
+    report(connections=CROWD, gate_mib_before=before, gate_mib_highest=highest, bound_mib=bound)
+    assert highest <= bound
+    assert (await samples(gate, "gateway_connections"))[""] == 0
+
+
+async def crowd(gate, count, sent):
+    """So many at once come and say no hello; the codes they are ended with, and the most the gate held meanwhile."""
+    clients = await asyncio.gather(*(newcomer(gate) for _ in range(count)))
+    for client in clients:
+        client.write(sent)
+    held = resident_mib(gate)
+    ends = asyncio.gather(*(client.rest() for client in clients))
+    while not ends.done():
+        held = max(held, resident_mib(gate))
+        await asyncio.wait({ends}, timeout=0.1)
+    for client in clients:
+        client.abort()
+    return {close_code(said) for said in ends.result()}, held
+
+
+async def newcomer(gate):
+    host, _, port = gate.url.rpartition("/")[2].partition(":")
+    client = RawClient(*await asyncio.open_connection(host, int(port)))
+    client.write(handshake())
+    await asyncio.wait_for(client.reader.readuntil(b"\r\n\r\n"), WAIT)
+    return client
