@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from infra.marks import between_marks
 from services.gateway.doors.http import openapi
 
 BEGIN: Final = "<!-- operations: written by `python -m infra.generate` from the OpenAPI document. Edits are lost. -->"
@@ -22,11 +23,7 @@ def with_operations(page: str) -> str:
     Raises:
         ValueError: the page has no such marks.
     """
-    head, begin, rest = page.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not begin or not end:
-        raise ValueError("the page has no place for the table of operations")
-    return f"{head}{BEGIN}\n{operations_table()}\n{END}{tail}"
+    return between_marks(page, BEGIN, END, operations_table())
 
 
 def operations_table() -> str:
