@@ -19,7 +19,7 @@ from schemas.answers import ANSWER, Accepted, Answer, Refused
 from schemas.commands import Attach, Command
 from schemas.errors import Code
 from schemas.fanout import FanoutHeaders
-from schemas.ids import CommandId, RoomId
+from schemas.ids import CommandId, RoomId, UserId
 from services.gateway.limits import Counts, Limit
 from services.gateway.metrics import Metrics
 from services.gateway.recent_writes import RecentWrites
@@ -180,6 +180,11 @@ class Commands:
             return None
         self._writes.note(pending.command.actor, accepted.room, accepted.seq)
         return pending.asker, pending.asker.encode_accepted(accepted)
+
+    def waiting_in(self, room: RoomId) -> dict[tuple[UserId, CommandId], str]:
+        """Who waits for an answer: the owner (see `key_of`) of each command in the room, by what its event names."""
+        pending = (one for one in self._pending.values() if one.command.room == room)
+        return {(one.command.actor, one.command.command_id): one.key[0] for one in pending}
 
     def sweep(self) -> None:
         """Answer what waited too long. Pending commands stand in the order of their start."""

@@ -6,7 +6,7 @@ somebody's expulsion; then exactly the missing events are fetched. What comes me
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, auto
 from typing import assert_never
 
@@ -131,8 +131,12 @@ class Feed:
 
     # What history brings.
 
-    def receive_gap(self, after: int, through: int, events: Sequence[Numbered] | None) -> None:
-        """The missing events, all of them, or None: they cannot be had, so everyone starts afresh behind them."""
+    def receive_gap(self, after: int, through: int, events: Sequence[Numbered] | None, owns: Mapping[int, Own]) -> None:
+        """The missing events, all of them, or None: they cannot be had, so everyone starts afresh behind them. `owns`
+        are the answers to the commands that made some of them."""
+        self._late |= {seq: own for seq, own in owns.items() if seq > self.audience.top}
+        for seq in owns.keys() - self._late.keys():
+            self.audience.tell(owns[seq])
         if self.state is not FeedState.FILLING or after != self.audience.top:
             return
         if events is None:

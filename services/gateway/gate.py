@@ -31,10 +31,9 @@ from services.gateway.hub import Hub
 from services.gateway.keys import KeyKeeper, make_verifier
 from services.gateway.limits import Limit
 from services.gateway.metrics import Metrics
-from services.gateway.queries import Queries
+from services.gateway.queries import Fetched, Queries
 from services.gateway.recent_writes import RecentWrites
-from services.gateway.ring import Numbered
-from services.gateway.session import Ask, Effect, Ended, FellBehind, Fill, Replay, Session, Stage, Write
+from services.gateway.session import Ask, Effect, Ended, FellBehind, Fill, Own, Replay, Session, Stage, Write
 from services.gateway.settings import GatewaySettings
 from services.gateway.tally import REPLAYS, Count, Tally
 from services.gateway.tokens import Identity, KeyUnknown, TokenRefused, Verdict
@@ -346,8 +345,23 @@ class Gate:
                 break
             await asyncio.sleep(number * GAP_PAUSE_SECONDS)
         log.info("gap_filled" if events is not None else "gap_given_up", room=fill.room, through=fill.through)
-        self.hub.receive_gap(fill.room, fill.after, fill.through, events)
+        owns = self._owns_among(fill.room, events or ())
+        numbered = None if events is None else [one.numbered for one in events]
+        if not self.hub.receive_gap(fill.room, fill.after, fill.through, numbered, owns):
+            for own in owns.values():
+                own.outlet.write(own.frame)
         self.carry_out()
+
+    def _owns_among(self, room: RoomId, missed: Iterable[Fetched]) -> dict[int, Own]:
+        """The answers to commands of this gate's clients that rode on events which got lost: nobody sends them anew."""
+        waiting = self.commands.waiting_in(room)
+        owns = {}
+        for event, _ in missed:
+            owner = waiting.get((event.actor, event.command_id))
+            told = None if owner is None else self.accept(Accepted.of(event), ClientId(owner))
+            if owner is not None and told is not None:
+                owns[event.seq] = Own(ClientId(owner), *told)
+        return owns
 
     async def _replay(self, replay: Replay) -> None:
         """Waiting for a turn and fetching share one bound: without history, attaches are answered all the same."""
@@ -357,10 +371,10 @@ class Gate:
                 if replay.session.stage is not Stage.REPLAYING:
                     return
                 events = await self._missing(replay.session.room, replay.epoch, replay.after, replay.through)
-        self.hub.receive_replay(replay.session, events)
+        self.hub.receive_replay(replay.session, None if events is None else [one.numbered for one in events])
         self.carry_out()
 
-    async def _missing(self, room: RoomId, epoch: Epoch, after: int, through: int) -> list[Numbered] | None:
+    async def _missing(self, room: RoomId, epoch: Epoch, after: int, through: int) -> list[Fetched] | None:
         return await self.queries.missing(room, epoch, after, through, bytes_limit=self.settings.resume_bytes)
 
     def _take_back(self, room: RoomId, taken: Iterable[SessionOfRoom]) -> None:

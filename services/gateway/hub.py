@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from schemas.answers import AttachAnswer, Refused
 from schemas.ids import ClientId, CommandId, Epoch, RoomId, UserId
@@ -10,7 +11,7 @@ from schemas.routes import shard_of
 from services.gateway.bounds import FeedLimits
 from services.gateway.feed import Feed
 from services.gateway.ring import Numbered
-from services.gateway.session import Effect, LiveEvent, Session, Stage
+from services.gateway.session import Effect, LiveEvent, Own, Session, Stage
 from services.gateway.tally import Tally
 
 
@@ -91,10 +92,20 @@ class Hub:
         if (feed := self._touch(room)) is not None:
             feed.receive_refusal(command_id, refusal)
 
-    def receive_gap(self, room: RoomId, after: int, through: int, events: Sequence[Numbered] | None) -> None:
-        """The missing events of a room, or None when they cannot be had."""
-        if (feed := self._touch(room)) is not None:
-            feed.receive_gap(after, through, events)
+    def receive_gap(
+        self,
+        room: RoomId,
+        after: int,
+        through: int,
+        events: Sequence[Numbered] | None,
+        owns: Mapping[int, Own] = MappingProxyType({}),
+    ) -> bool:
+        """The missing events of a room, or None when they cannot be had; `owns` are the answers that stand in the place
+        of some. False when the room is not followed here any more (the answers are the caller's then)."""
+        feed = self._touch(room)
+        if feed is not None:
+            feed.receive_gap(after, through, events, owns)
+        return feed is not None
 
     def receive_replay(self, session: Session, events: Sequence[Numbered] | None) -> None:
         """The events one session missed, or None when they cannot be had."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Final
+from typing import Final, NamedTuple
 
 from pydantic import ValidationError
 
@@ -19,6 +19,13 @@ from services.gateway.wire import text_frame
 from services.runtime.rpc import NOT_SENT, Rpc
 
 LAST_SEQ: Final = 2**53 - 1
+
+
+class Fetched(NamedTuple):
+    """A stored event, and what is pushed of it."""
+
+    event: Event
+    numbered: Numbered
 
 
 class Queries:
@@ -57,26 +64,26 @@ class Queries:
 
     async def missing(
         self, room: RoomId, epoch: Epoch, after: int, through: int, *, bytes_limit: int
-    ) -> list[Numbered] | None:
-        """The events `after` + 1 .. `through` as WebSocket bytes, all of them, or None.
+    ) -> list[Fetched] | None:
+        """The events `after` + 1 .. `through`, all of them, or None.
 
         Everything logged before the question is in the answer: the query stands in the log's own queue.
         """
-        found: list[Numbered] = []
+        found: list[Fetched] = []
         size, behind = 0, after
         while behind < through:
             query = HoleQuery(room=room, after=behind, limit=min(limits.PAGE_EVENTS, through - behind))
             answer = await self._ask(routes.LOG, routes.query_key(room), query, self._hole_seconds)
             if not isinstance(answer, PageAnswer) or answer.epoch != epoch:
                 return None
-            page = [_numbered(event) for event in answer.events if event.seq <= through]
-            size += sum(len(event.frame) for event in page)
-            if [event.seq for event in page] != list(range(behind + 1, behind + 1 + len(page))) or not page:
+            page = [Fetched(event, _numbered(event)) for event in answer.events if event.seq <= through]
+            size += sum(len(one.numbered.frame) for one in page)
+            if [one.event.seq for one in page] != list(range(behind + 1, behind + 1 + len(page))) or not page:
                 return None
             if size > bytes_limit:
                 return None
             found += page
-            behind = page[-1].seq
+            behind = page[-1].event.seq
         return found
 
     async def _ask(self, exchange: str, key: str, query: Model, timeout_seconds: float) -> QueryAnswer:

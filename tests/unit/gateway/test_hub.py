@@ -695,3 +695,29 @@ def test_who_is_attached_is_known_unless_they_wait_or_hide() -> None:
     gate.want("cat")
     assert (gate.hub.users_of(ROOM), gate.hub.room_count) == ({"ann"}, 1)
     assert gate.hub.users_of(RoomId("elsewhere")) == frozenset()
+
+
+def test_an_answer_that_rode_on_a_lost_event_stands_in_its_place_when_the_gap_is_filled() -> None:
+    gate = Gate()
+    ann = gate.attach("ann", at=0)
+    gate.push(event(3))
+    gate.answer(gate.asked(), 3)
+    assert gate.hub.receive_gap(ROOM, 0, 2, missed(1, 2), {2: own(ann, 2)})
+    gate.settle()
+    assert [(frame["type"], frame["seq"]) for frame in ann.outlet.frames[1:]] == [
+        ("event", 1),
+        ("accepted", 2),
+        ("event", 3),
+    ]
+
+
+def test_an_answer_among_what_was_pushed_already_is_told_at_once() -> None:
+    gate = Gate()
+    ann = gate.attach("ann", at=4)
+    assert gate.hub.receive_gap(ROOM, 2, 4, missed(3, 4), {3: own(ann, 3)})
+    gate.settle()
+    assert [(frame["type"], frame["seq"]) for frame in ann.outlet.frames[1:]] == [("accepted", 3)]
+
+
+def test_answers_of_a_room_that_nobody_follows_any_more_are_the_callers() -> None:
+    assert not Gate().hub.receive_gap(ROOM, 0, 1, missed(1, 1), {})
