@@ -10,14 +10,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
-from functools import partial
 from secrets import token_hex, token_urlsafe
 from typing import Any, Final, assert_never
 
 import structlog
 
 from schemas.answers import Accepted, Answer, AttachAnswer, Refused
-from schemas.commands import Attach, Detach
+from schemas.commands import Attach
 from schemas.commands import Session as SessionOfRoom
 from schemas.errors import ERRORS, Code
 from schemas.ids import ClientId, CommandId, Epoch, GateId, RoomId, UserId
@@ -26,7 +25,7 @@ from services.gateway.addresses import UNKNOWN
 from services.gateway.commands import Commands
 from services.gateway.connection import Connection, Socket
 from services.gateway.deadlines import Deadlines
-from services.gateway.detaches import Detaches, Gone
+from services.gateway.departures import Departures
 from services.gateway.hub import Hub
 from services.gateway.keys import KeyKeeper, make_verifier
 from services.gateway.limits import Limit
@@ -46,8 +45,6 @@ log = structlog.get_logger()
 
 TICK_SECONDS: Final = 0.25
 SWEEP_SECONDS: Final = 1.0
-DETACHES_AT_ONCE: Final = 1_000
-DETACHES_LIMIT: Final = 100_000
 GAP_TRIES: Final = 3
 GAP_PAUSE_SECONDS: Final = 0.5
 
@@ -82,7 +79,7 @@ class Gate:
         )
         self.queries = Queries(timeout_seconds=settings.query_seconds, hole_seconds=settings.hole_seconds)
         self.connections: dict[ClientId, Connection] = {}
-        self._detaches = Detaches(limit=DETACHES_LIMIT)
+        self._departures = Departures(self.gate_id, self.commands, self.new_command_id)
         self.draining = False
         self._deadlines: Deadlines[Connection] = Deadlines(TICK_SECONDS)
         self._replays = asyncio.Semaphore(settings.replays_at_once)
@@ -126,7 +123,7 @@ class Gate:
             self._sweep_due = now + SWEEP_SECONDS
             self.commands.sweep()
             self.visitors.sweep(now)
-            self._post_detaches()
+            self._departures.post()
             self.hub.ask_again()
             self.metrics.sessions.set(self.hub.session_count)
             self._count()
@@ -139,13 +136,13 @@ class Gate:
         """The broker is there: what lost its link goes out again, attaches before detaches."""
         self.commands.link_up(rpc)
         self.queries.link_up(rpc)
-        self._post_detaches()
+        self._departures.post()
 
     def link_down(self) -> None:
         """The broker is away."""
         self.commands.link_down()
         self.queries.link_down()
-        self._detaches.link_down()
+        self._departures.link_down()
         self.announce_service(available=False)
 
     def link_blocked(self) -> None:
@@ -240,7 +237,7 @@ class Gate:
         """Clients want rooms no longer; the rooms are told."""
         for session in sessions:
             self.hub.detach(session.room, session.client)
-            self._tell_detached(session)
+            self._departures.tell(session)
         self.carry_out()
 
     def accept(self, accepted: Accepted, owner: ClientId) -> tuple[Connection, bytes] | None:
@@ -256,7 +253,9 @@ class Gate:
         self.hub.receive_attached(answer)
         if pending is not None and isinstance(pending.command, Attach):
             refused = {one.session.client for one in answer.refused}
-            self._take_back(answer.room, [one for one in pending.command.sessions if one.client not in refused])
+            for one in pending.command.sessions:
+                if one.client not in refused and not self.hub.has(answer.room, one.client):
+                    self._departures.take_back(answer.room, one)
 
     def catch_up(self, connection: Connection) -> None:
         """The client took what waited: what its sessions missed goes out, room by room, while there is a place."""
@@ -312,7 +311,7 @@ class Gate:
             case Ended(session, tell_room):
                 session.outlet.forget(session)
                 if tell_room:
-                    self._tell_detached(session)
+                    self._departures.tell(session)
             case FellBehind(session):
                 session.outlet.fall_behind(session)
             case _:
@@ -326,7 +325,7 @@ class Gate:
 
     def _ask(self, ask: Ask) -> None:
         for session in ask.sessions:
-            self._detaches.drop(session.room, session.client)
+            self._departures.drop(session.room, session.client)
         command = Attach(
             room=ask.room,
             actor=UserId(self.gate_id),
@@ -377,29 +376,6 @@ class Gate:
     async def _missing(self, room: RoomId, epoch: Epoch, after: int, through: int) -> list[Fetched] | None:
         return await self.queries.missing(room, epoch, after, through, bytes_limit=self.settings.resume_bytes)
 
-    def _take_back(self, room: RoomId, taken: Iterable[SessionOfRoom]) -> None:
-        for one in taken:
-            if not self.hub.has(room, one.client):
-                self._detaches.add(Gone(room, one.client, one.user, one.attach_ref))
-        self._post_detaches()
-
-    def _tell_detached(self, session: Session) -> None:
-        self._detaches.add(_gone(session))
-        self._post_detaches()
-
-    def _post_detaches(self) -> None:
-        for gone in self._detaches.to_post(DETACHES_AT_ONCE):
-            if not self.commands.post(self._detach_command(gone), partial(self._receive_confirm, gone)):
-                break
-            self._detaches.posted(gone)
-
-    def _receive_confirm(self, gone: Gone, taken: bool) -> None:  # noqa: FBT001 - as the link tells it
-        self._detaches.confirmed(gone, taken=taken)
-
-    def _detach_command(self, gone: Gone) -> Detach:
-        session = SessionOfRoom(client=gone.client, user=gone.user, attach_ref=gone.attach_ref)
-        return Detach(room=gone.room, actor=UserId(self.gate_id), command_id=self.new_command_id(), sessions=(session,))
-
 
 class _HubAsker:
     """Gives the room's refusal of an `attach` to the hub; the answer itself comes through the gate's queue."""
@@ -415,10 +391,6 @@ class _HubAsker:
 
     def encode_accepted(self, accepted: Accepted) -> bytes:
         raise AssertionError(f"an attach is never accepted by an event: {accepted.command_id}")
-
-
-def _gone(session: Session) -> Gone:
-    return Gone(session.room, session.client, session.user, session.attach_ref)
 
 
 def _told_to_room(session: Session) -> SessionOfRoom:
