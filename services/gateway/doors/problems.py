@@ -57,7 +57,7 @@ WORDS: Final[dict[Code, Spoken]] = {
     Code.INTERNAL: Spoken("INTERNAL_ERROR"),
 }
 QUEUE_FULL: Final = Spoken("QUEUE_FULL", 429)
-"""`overloaded` that says when to come again: the room's own queue had no place."""
+"""`overloaded` of a command that says when to come again: the room's own queue had no place."""
 NOT_THIS_METHOD: Final = 405
 UNSUPPORTED: Final = Spoken("UNSUPPORTED_MEDIA_TYPE", 415)
 LINK_EXPIRED: Final = Spoken("SHARE_LINK_EXPIRED", 410)
@@ -112,7 +112,8 @@ def refuse(code: Code, message: str | None = None, *, word: str | None = None, s
 
 def spoken_of(refused: Refused) -> Spoken:
     """How a refusal is said here; the status is always told."""
-    if refused.code is Code.OVERLOADED and refused.retry_after_seconds is not None:
+    of_a_command = refused.command_id is not None
+    if refused.code is Code.OVERLOADED and of_a_command and refused.retry_after_seconds is not None:
         return QUEUE_FULL
     spoken = WORDS.get(refused.code, Spoken(refused.code.value.upper()))
     return Spoken(spoken.word, spoken.status or ERRORS[refused.code].http)
