@@ -305,7 +305,8 @@ async def test_who_is_to_come_back_later_is_told_when():
     gate = Quiet()
     for refused, status, code, after in (
         (Refused.of(Code.RATE_LIMITED, retry_after_seconds=2.4), 429, "RATE_LIMITED", "2"),
-        (Refused.of(Code.OVERLOADED, retry_after_seconds=1.0), 429, "QUEUE_FULL", "1"),
+        (Refused.of(Code.OVERLOADED, retry_after_seconds=1.0, command_id="c"), 429, "QUEUE_FULL", "1"),
+        (Refused.of(Code.OVERLOADED, retry_after_seconds=1.0), 503, "SERVICE_UNAVAILABLE", "1"),
         (Refused.of(Code.ROOM_FULL), 429, "CAPACITY_EXCEEDED", "300"),
         (Refused.of(Code.OVERLOADED), 503, "SERVICE_UNAVAILABLE", None),
         (Refused.of(Code.NO_ANSWER), 504, "NO_ANSWER", None),
