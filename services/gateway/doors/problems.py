@@ -201,7 +201,7 @@ def malformed_request(errors: Iterable[Any]) -> Problem:  # Any: pydantic's own 
     if first["type"] == "missing":
         return problem_of(Refused.of(Code.BAD_FIELD, f"Missing required field: {place or 'body'}"))
     sentence = f"{place}: {first['msg']}" if place else first["msg"]
-    sizes = _sizes(first) if first["loc"][:1] == ("body",) else None
+    sizes = _sizes(first)
     if sizes is None:
         return problem_of(Refused.of(Code.BAD_FIELD, sentence))
     return problem_of(Refused.of(Code.TOO_LARGE, sentence), sizes=sizes)

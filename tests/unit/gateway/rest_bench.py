@@ -27,7 +27,8 @@ APPLICATION = make_app(None)
 
 class Quiet:
     """A gate that accepts every command and answers every query with next to nothing. `refuse` is what commands get,
-    `told` what queries of a type get. A token is a user's name; `root` is an operator."""
+    or `first` as the first answer to repeated ones, `told` what queries of a type get. A token is a user's name; `root`
+    is an operator."""
 
     gate_id = GateId("g1")
 
@@ -35,6 +36,7 @@ class Quiet:
         self.commands: list[Any] = []
         self.queries: list[Any] = []
         self.refuse: Refused | None = None
+        self.first: Accepted | None = None
         self.told: dict[str, QueryAnswer | Callable[[Query], QueryAnswer]] = {}
         self.written: dict[tuple[str, str], int] = {}
         self.held: list[Held] = []
@@ -60,6 +62,8 @@ class Quiet:
 
     async def command(self, command: Command) -> Answer:
         self.commands.append(command)
+        if self.first is not None:
+            return self.first
         return self.refuse or Accepted(
             command_id=command.command_id,
             room=command.room,

@@ -294,6 +294,15 @@ async def test_a_repeated_invite_tells_how_long_the_first_one_lasts():
     assert gate.queries[0].through_seq == 7
 
 
+async def test_an_invite_under_a_key_that_another_command_had_is_refused_and_nothing_broke():
+    gate = Quiet()
+    gate.first = Accepted(command_id="k", room="r", epoch="e1", seq=3, at=NOW)
+    async with client(gate) as http:
+        for path in ("/chat/r/invites", "/chat/r/share"):
+            told = await http.post(path, headers={"Idempotency-Key": "k"})
+            assert problem(told, 400, "MALFORMED_REQUEST", "bad_field")["definite"]
+
+
 async def test_invites_are_listed_with_their_tokens():
     gate = Quiet()
     state = InviteState(invite="invite-1", role=Role.MEMBER, expires_at=NOW, max_uses=3, uses=1)

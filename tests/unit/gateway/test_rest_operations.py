@@ -227,7 +227,6 @@ def test_methods_are_known_by_path():
         "/chat/r/bans?after=a%20b",
         "/chat/search?query=",
         "/chat/search",
-        f"/chat/search?query={'x' * 201}",
         "/chat/a.b/messages",
         "/chat/r/messages/0",
         "/chat/r/messages/msg_x",
@@ -275,6 +274,21 @@ async def test_bad_fields_are_400(method, path, body):
         problem(
             await http.request(method, path, content=content, headers=headers), 400, "MALFORMED_REQUEST", "bad_field"
         )
+    assert gate.commands == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", f"/chat/search?query={'x' * 201}"),
+        ("DELETE", f"/chat/r/participants/bob?reason={'x' * 501}"),
+        ("PUT", f"/chat/r/messages/5/reactions/{'x' * 33}"),
+    ],
+)
+async def test_what_is_too_large_is_413_outside_of_bodies_too_as_at_every_door(method, path):
+    gate = Quiet()
+    async with client(gate) as http:
+        problem(await http.request(method, path), 413, "MESSAGE_TOO_LARGE", "too_large")
     assert gate.commands == []
 
 

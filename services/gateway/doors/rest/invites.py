@@ -88,8 +88,8 @@ async def revoke_invite(room: RoomPath, invite: InvitePath, wishes: Wishes) -> A
 
 async def _invite(wishes: Wishing, room: RoomId, body: InviteRequest) -> InviteMade:
     accepted = await wishes.decide(Invite, room, **body.model_dump())
-    if accepted.invite is None:
-        raise refuse(Code.INTERNAL)
+    if accepted.invite is None:  # a repeated id has its first answer again, and that was to something else
+        raise refuse(Code.BAD_FIELD, "the Idempotency-Key was used for another command")
     made = invite_made(accepted, body)
     return made if not wishes.named else await _as_first_made(wishes, accepted, made)
 
