@@ -21,6 +21,8 @@ WAIT = 20
 PAGE = 200
 LONG = "x" * 15_000
 SMALL_BUFFER = 64 * 1024
+MORE = 5
+"""Events behind the first that a client missed: more than a ring of two holds."""
 
 
 class RawClient:
@@ -229,7 +231,8 @@ async def test_pushes_beyond_the_pages_a_client_asked_for_do_make_it_slow(start_
 
 
 async def _behind(bench, open_raw):
-    """Ann reads nothing; bob reads all, until ann has fallen behind. Her client, and the room's position."""
+    """Ann reads nothing; bob reads all, until ann has fallen behind, and some more. Her client, and the room's
+    position."""
     room = bench.room.open("r", "ann", "bob")
     quick = await bench.attached("bob", room)
     client = await open_raw(bench)
@@ -243,7 +246,10 @@ async def _behind(bench, open_raw):
         count += 1
         assert (await quick.receive())["seq"] == count
         assert count < 1_000
-    return client, count
+    for number in range(MORE):
+        await bench.room.post(room, "bob", "more")
+        assert (await quick.receive())["seq"] == count + number + 1
+    return client, count + MORE
 
 
 async def counted(bench, sample):
