@@ -30,7 +30,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies"),
 ]
 
-TRIES = 12
+TRIES = 9
 """Requests for each operation, as the document wants them and as it does not."""
 WAIT = 20
 CONFORMS = [
