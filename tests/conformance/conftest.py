@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from tests.bed.management import Management
 from tests.bed.stack import Stack, worker_settings
-from tests.conformance.doors import InboxDoor, NativeDoor, RestDoor
+from tests.conformance.doors import InboxDoor, LinkDoor, NativeDoor, RestDoor
 
 UNHURRIED = {"GATEHOUSE_COMMAND_RATE": "100000", "GATEHOUSE_COMMAND_BURST": "100000"}
 
@@ -38,3 +38,11 @@ async def doors(broker, store, ports, tmp_path_factory):
         management.close()
         with pymongo.MongoClient(store.url) as client:
             client.drop_database(database)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def links(doors):
+    """REST by share links, on the same stack."""
+    door = LinkDoor(doors[0]._stack)
+    yield door
+    await door.close()
