@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from infra.marks import between_marks
 from schemas.errors import Code
 from schemas.verbs import VERBS, VerbSpec
 from services.room.roles import IN_A_CLOSED_ROOM, IN_A_DIRECT_ROOM, LEAST
@@ -19,11 +20,7 @@ def with_verbs(page: str) -> str:
     Raises:
         ValueError: the page has no such marks.
     """
-    head, begin, rest = page.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not begin or not end:
-        raise ValueError("the page has no place for the table of verbs")
-    return f"{head}{BEGIN}\n{verbs_table()}\n{END}{tail}"
+    return between_marks(page, BEGIN, END, verbs_table())
 
 
 def verbs_table() -> str:

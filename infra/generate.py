@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from infra.conformance import with_verbs
+from infra.operations import with_operations
 from infra.reference import metrics_page, settings_page
 from schemas.contract.asyncapi import asyncapi
 from schemas.contract.catalogue import json_schemas
@@ -20,6 +21,7 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 GENERATED: Final = Path("schemas/generated")
 JSON_SCHEMA: Final = GENERATED / "json-schema"
 PROTOCOL: Final = Path("docs/protocol.md")
+REST: Final = Path("docs/rest.md")
 
 
 def documents() -> dict[Path, str]:
@@ -30,6 +32,7 @@ def documents() -> dict[Path, str]:
         **{JSON_SCHEMA / f"{name}.json": _json(schema) for name, schema in json_schemas().items()},
         Path("docs/errors.md"): error_page(),
         PROTOCOL: with_verbs((ROOT / PROTOCOL).read_text(encoding="utf-8")),
+        REST: with_operations((ROOT / REST).read_text(encoding="utf-8")),
         Path("docs/settings.md"): settings_page(),
         Path("docs/metrics.md"): metrics_page(),
     }

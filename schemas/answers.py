@@ -10,7 +10,7 @@ from schemas import limits
 from schemas.commands import SaidStatus, Session
 from schemas.errors import ERRORS, Code
 from schemas.events import Event, InviteCreated, MessagePosted
-from schemas.fields import Moment, Title
+from schemas.fields import Capacity, Metadata, Moment, Title, Topic
 from schemas.ids import CommandIdField, EpochField, InviteIdField, MessageIdField, RoomIdField, Seq, UserIdField
 from schemas.model import Model
 from schemas.roles import Role, Visibility
@@ -74,12 +74,16 @@ ANSWER: Final[TypeAdapter[Answer]] = TypeAdapter(Annotated[Answer, Field(discrim
 
 
 class MemberView(Model):
-    """A member as others see them. `status` is what one who is online said of themselves, if anything."""
+    """A member as others see them. `status` is what one who is online said of themselves, if anything; when they joined
+    and whether they are muted, and until when, history alone tells."""
 
     user: UserIdField
     role: Role
     online: bool = False
     status: SaidStatus | None = None
+    joined_at: Moment | None = None
+    muted: bool | None = None
+    muted_until: Moment | None = None
 
 
 class SessionRefused(Model):
@@ -101,7 +105,10 @@ class AttachAnswer(Model):
     epoch: EpochField
     seq: Seq
     title: Title
+    topic: Topic = ""
     visibility: Visibility
+    capacity: Capacity = limits.ROOM_MEMBERS
+    metadata: Metadata = {}
     closed: bool = False
     member_count: int
     members: Annotated[tuple[MemberView, ...], Field(max_length=limits.ATTACHED_MEMBERS)]

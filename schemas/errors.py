@@ -20,6 +20,7 @@ class Code(StrEnum):
     UNKNOWN_COMMAND = "unknown_command"
     UNAUTHENTICATED = "unauthenticated"
     TOKEN_EXPIRED = "token_expired"  # noqa: S105 - a code, not a secret
+    KEYS_UNAVAILABLE = "keys_unavailable"
     NOT_ALLOWED = "not_allowed"
     NOT_A_MEMBER = "not_a_member"
     ALREADY_A_MEMBER = "already_a_member"
@@ -92,6 +93,7 @@ ERRORS: Final[dict[Code, ErrorSpec]] = {
     Code.UNKNOWN_COMMAND: _final("no such command or query is served here", 400, "UNIMPLEMENTED"),
     Code.UNAUTHENTICATED: _final("no valid identity was given", 401, "UNAUTHENTICATED", 4500),
     Code.TOKEN_EXPIRED: _final("the token has expired", 401, "UNAUTHENTICATED", 4500),
+    Code.KEYS_UNAVAILABLE: _again("the gate cannot get the keys to check tokens with", 503, "UNAVAILABLE", 4005),
     Code.NOT_ALLOWED: _final("the user's role does not allow this", 403, "PERMISSION_DENIED"),
     Code.NOT_A_MEMBER: _final("user is not a member of this room", 403, "PERMISSION_DENIED"),
     Code.ALREADY_A_MEMBER: _final("user is already a member of this room", 409, "ALREADY_EXISTS"),

@@ -12,6 +12,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError, from_json
 
 from schemas import limits
+from schemas.errors import Code
 from schemas.fields import Capacity, Emoji, Metadata, Moment, Reason, RetentionDays, Text, Title, Topic
 from schemas.ids import (
     CommandIdField,
@@ -231,9 +232,22 @@ EVENTS: Final[dict[str, type[Event]]] = {model.model_fields["event"].default: mo
 """Every event name with its shape."""
 
 
-def expelled(event: Event) -> UserId | None:
-    """Who is no member any more behind an event: their sessions in the room end with it."""
-    return event.user if isinstance(event, MemberLeft | MemberBanned) else None
+class Expulsion(NamedTuple):
+    """A user is no member any more: their sessions in the room end, and are told the code."""
+
+    user: UserId
+    code: Code = Code.NOT_A_MEMBER
+
+
+def expulsion(event: Event) -> Expulsion | None:
+    """Who is no member any more behind an event."""
+    match event:
+        case MemberLeft():
+            return Expulsion(event.user)
+        case MemberBanned():
+            return Expulsion(event.user, Code.BANNED)
+        case _:
+            return None
 
 
 class Receipt(Model):

@@ -10,10 +10,11 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
+from schemas import limits
 from schemas.answers import Accepted, FrameNumber, MemberView, Refused
 from schemas.commands import CLIENT_COMMAND, COMMANDS, GATE_VERBS, OPERATOR_VERBS, ClientCommand, Position
 from schemas.events import Event
-from schemas.fields import Flag, Moment, Title
+from schemas.fields import Capacity, Flag, Metadata, Moment, Title, Topic
 from schemas.ids import (
     ClientId,
     ClientIdField,
@@ -151,7 +152,9 @@ class Welcome(Model):
 
 
 class Attached(Model):
-    """From `seq` on everything comes. `role` is the client's own; members with a session first."""
+    """From `seq` on everything comes, and this is what the room is. `role` is the client's own; `members` are at most
+    `limits.ATTACHED_MEMBERS`, those with a session first, and `member_count` counts all. Comes again, without an `id`,
+    behind a `reset`."""
 
     type: Literal["attached"] = "attached"
     id: FrameNumber | None = None
@@ -159,7 +162,10 @@ class Attached(Model):
     epoch: EpochField
     seq: Seq
     title: Title
+    topic: Topic = ""
     visibility: Visibility
+    capacity: Capacity = limits.ROOM_MEMBERS
+    metadata: Metadata = {}
     closed: bool = False
     role: Role | None = None
     member_count: int
@@ -226,7 +232,8 @@ class Lagged(Model):
 
 
 class Reset(Model):
-    """What was missed cannot be replayed: forget this room's state and load it afresh; events go on behind `seq`."""
+    """What was missed cannot be replayed: forget this room's state. Events go on behind `seq`, and an `attached` says
+    what the room is: at once in answer to an `attach`, else as soon as the room has been asked."""
 
     type: Literal["reset"] = "reset"
     room: RoomIdField

@@ -12,11 +12,11 @@ from pydantic import Field, TypeAdapter
 from schemas import limits
 from schemas.answers import Accepted, MemberView, Refused
 from schemas.events import Event, MessagePosted
-from schemas.fields import Emoji, Flag, Moment, Title, Topic
-from schemas.ids import CommandIdField, EpochField, MessageIdField, RoomIdField, Seq, UserIdField
+from schemas.fields import Emoji, Flag, Metadata, Moment, Title, Topic
+from schemas.ids import CommandIdField, EpochField, InviteIdField, MessageIdField, RoomIdField, Seq, UserIdField
 from schemas.model import Model
 from schemas.roles import Role, Visibility
-from schemas.state import MessageState, Snapshot
+from schemas.state import BanState, InviteState, MessageState, Snapshot
 
 Limit = Annotated[int, Field(ge=1, le=limits.PAGE_EVENTS, strict=True)]
 Offset = Annotated[int, Field(ge=0, le=100_000, strict=True)]
@@ -49,21 +49,27 @@ class RoomQuery(Model):
 
 
 class RoomsQuery(Model):
-    """The directory: public rooms that are open, newest activity first."""
+    """The directory: public rooms that are open, newest activity first. With `through_seq` of `through_room` the answer
+    waits, bounded, until that much of that one room is stored."""
 
     type: Literal["rooms"] = "rooms"
     actor: UserIdField
     limit: Limit = 50
     offset: Offset = 0
+    through_room: RoomIdField | None = None
+    through_seq: Seq | None = None
 
 
 class MyRoomsQuery(Model):
-    """The rooms the actor is a member of, newest activity first, with unread counts."""
+    """The rooms the actor is a member of, newest activity first, with unread counts. `through_seq` of `through_room` as
+    in the directory."""
 
     type: Literal["my_rooms"] = "my_rooms"
     actor: UserIdField
     limit: Limit = 50
     offset: Offset = 0
+    through_room: RoomIdField | None = None
+    through_seq: Seq | None = None
 
 
 class MembersQuery(Model):
@@ -78,13 +84,14 @@ class MembersQuery(Model):
 
 
 class SearchQuery(Model):
-    """Messages that hold the words of `query`, in one room or in all of the actor's."""
+    """Messages that hold the words of `query`, in one room or in all of the actor's. `through_seq` goes with `room`."""
 
     type: Literal["search"] = "search"
     actor: UserIdField
     query: Annotated[str, Field(min_length=1, max_length=200)]
     room: RoomIdField | None = None
     limit: Limit = 20
+    through_seq: Seq | None = None
 
 
 class MessageQuery(Model):
@@ -94,9 +101,53 @@ class MessageQuery(Model):
     room: RoomIdField
     actor: UserIdField
     message_id: MessageIdField
+    through_seq: Seq | None = None
 
 
-Query = PageQuery | RoomQuery | RoomsQuery | MyRoomsQuery | MembersQuery | SearchQuery | MessageQuery
+class BansQuery(Model):
+    """Who is kept out of a room, by user id, after the user `after`; or what is known of one `user`. For those whose
+    role may ban."""
+
+    type: Literal["bans"] = "bans"
+    room: RoomIdField
+    actor: UserIdField
+    user: UserIdField | None = None
+    after: UserIdField | None = None
+    limit: Limit = 200
+    through_seq: Seq | None = None
+
+
+class InvitesQuery(Model):
+    """The invites of a room, by id, worthless ones too until they are swept. For those whose role may invite."""
+
+    type: Literal["invites"] = "invites"
+    room: RoomIdField
+    actor: UserIdField
+    through_seq: Seq | None = None
+
+
+class InviteQuery(Model):
+    """What an invite is for. Whoever holds it may ask: its id is the secret."""
+
+    type: Literal["invite"] = "invite"
+    room: RoomIdField
+    actor: UserIdField
+    invite: InviteIdField
+    through_seq: Seq | None = None
+
+
+Query = (
+    PageQuery
+    | RoomQuery
+    | RoomsQuery
+    | MyRoomsQuery
+    | MembersQuery
+    | SearchQuery
+    | MessageQuery
+    | BansQuery
+    | InvitesQuery
+    | InviteQuery
+)
 QUERY: Final[TypeAdapter[Query]] = TypeAdapter(Annotated[Query, Field(discriminator="type")])
 """Parses a query. Raises `pydantic.ValidationError` for anything else."""
 
@@ -154,7 +205,8 @@ class PageAnswer(Model):
 
 
 class RoomView(Model):
-    """A room in a list. `role` and `unread` are the actor's own, absent for a stranger."""
+    """A room in a list. `role` and `unread` are the actor's own, absent for a stranger. `message_count` counts every
+    message ever written."""
 
     room: RoomIdField
     epoch: EpochField
@@ -170,6 +222,8 @@ class RoomView(Model):
     role: Role | None = None
     unread: int | None = None
     preview: str | None = None
+    metadata: Metadata = {}
+    message_count: int = 0
 
 
 class RoomAnswer(Model):
@@ -211,6 +265,36 @@ class MessageAnswer(Model):
     event: MessagePosted
 
 
+class BansAnswer(Model):
+    """Some users who are kept out; `next` continues after the last of them. A ban whose `until` has passed keeps nobody
+    out, and stays until it is lifted or swept."""
+
+    type: Literal["bans"] = "bans"
+    room: RoomIdField
+    bans: tuple[BanState, ...]
+    next: UserIdField | None = None
+
+
+class InvitesAnswer(Model):
+    """The invites of a room."""
+
+    type: Literal["invites"] = "invites"
+    room: RoomIdField
+    invites: Annotated[tuple[InviteState, ...], Field(max_length=limits.INVITES)]
+
+
+class InviteAnswer(Model):
+    """The room that an invite leads to, for who holds it; `role` is what one becomes there."""
+
+    type: Literal["invite"] = "invite"
+    room: RoomIdField
+    title: Title
+    topic: Topic = ""
+    member_count: int
+    role: Role
+    expires_at: Moment
+
+
 class SnapshotAnswer(Model):
     """A snapshot for a new writer, or part number `part` of one; with `more` the next part follows with the same
     correlation (see `schemas.parts`)."""
@@ -243,6 +327,9 @@ QueryAnswer = (
     | MembersAnswer
     | SearchAnswer
     | MessageAnswer
+    | BansAnswer
+    | InvitesAnswer
+    | InviteAnswer
     | SnapshotAnswer
     | LookupAnswer
     | TargetAnswer

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from pydantic import Field
 
 from schemas.answers import Accepted
@@ -50,6 +52,10 @@ class InviteState(Model):
     expires_at: Moment
     max_uses: int | None = None
     uses: int = 0
+
+    def is_worthless(self, now: datetime) -> bool:
+        """It lets nobody in any more: it has expired, or is used up."""
+        return self.expires_at <= now or (self.max_uses is not None and self.uses >= self.max_uses)
 
 
 class MessageState(Model):

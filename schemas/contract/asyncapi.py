@@ -158,7 +158,7 @@ OPERATIONS: Final = (
         "send",
         "fanout",
         "Send each event once, to all gates concerned.",
-        ("EventPush", "SignalPush", "AttachedPush", "TopPush"),
+        ("EventPush", "SignalPush", "AttachedPush", "TopsPush"),
         amqp=_TRANSIENT | {"bcc": ["gate.<gate>"]},
     ),
     Operation(

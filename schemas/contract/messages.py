@@ -13,6 +13,7 @@ from schemas.contract.json_schema import JsonObject, definitions
 from schemas.control import Control
 from schemas.errors import Code
 from schemas.events import EVENTS, RECORDS, MessagePosted
+from schemas.fanout import RoomTops
 from schemas.ids import ClientId, CommandId, Epoch, MessageId, RoomId, UserId
 from schemas.model import Model
 from schemas.operations import Inspection
@@ -60,11 +61,12 @@ _OUT: Final[tuple[type[Model], ...]] = (
     Accepted,
     Refused,
     AttachAnswer,
+    RoomTops,
     Inspection,
     *(answer for answer in QueryAnswer.__args__ if answer is not Refused),
     *Control.__args__,
 )
-_WRAPPED: Final = frozenset((*FACTS, *SIGNALS.values(), AttachAnswer))
+_WRAPPED: Final = frozenset((*FACTS, *SIGNALS.values(), AttachAnswer, RoomTops))
 """Models that travel inside a log body or a fan-out delivery only."""
 
 _CORRELATION: Final = {
@@ -73,7 +75,7 @@ _CORRELATION: Final = {
 }
 _UNANSWERED: Final = frozenset(model.__name__ for model in Control.__args__)
 
-PUSHES: Final = ("EventPush", "SignalPush", "AttachedPush", "TopPush", "ProbePush")
+PUSHES: Final = ("EventPush", "SignalPush", "AttachedPush", "TopsPush", "ProbePush")
 
 
 def component_schemas() -> dict[str, JsonObject]:
@@ -116,7 +118,7 @@ def _pushes() -> dict[str, JsonObject]:
         "EventPush": _push("event", "An event, as every client receives it.", _one_of(events)),
         "SignalPush": _push("signal", "A signal, as every client receives it.", _one_of(signals)),
         "AttachedPush": _push("attached", "Answers the gate's own `attach`.", _one_of(["AttachAnswer"])),
-        "TopPush": _push("top", "Says how far the room is; no body.", {}),
+        "TopsPush": _push("tops", "Says how far quiet rooms are.", _one_of(["RoomTops"])),
         "ProbePush": _push("probe", "The gate to itself: does my queue still work?", {}),
     }
 

@@ -1,6 +1,7 @@
 """The sessions of one room at this gate: how far each is, what it is told, and what this burst pushes to all of them.
 
-What comes next is the feed's to know (`feed.py`); here everything is in order already.
+What comes next is the feed's to know (`feed.py`); here everything is in order already. A session whose connection has
+no place for more falls behind by itself: nobody waits for it, and nothing is kept for it but where it stopped (I9).
 """
 
 from __future__ import annotations
@@ -9,16 +10,18 @@ from collections.abc import Iterable, Sequence
 
 from schemas.answers import AttachAnswer, Refused
 from schemas.errors import Code
-from schemas.frames import Attached, Detached, Reset
-from schemas.ids import ClientId, Epoch, RoomId, UserId
+from schemas.events import Expulsion
+from schemas.frames import Attached, Detached, Lagged, Reset
+from schemas.ids import ClientId, Epoch, RoomId
 from schemas.model import Model
 from services.gateway.bounds import FeedLimits
+from services.gateway.burst import Burst, in_place
 from services.gateway.merge import merge
 from services.gateway.ring import Numbered, Ring
 from services.gateway.session import (
-    UNANSWERED,
     Effect,
     Ended,
+    FellBehind,
     LiveEvent,
     Outlet,
     Own,
@@ -27,24 +30,26 @@ from services.gateway.session import (
     Stage,
     Write,
 )
+from services.gateway.tally import Count, Tally
 from services.gateway.wire import text_frame
 
 
 class Audience:
     """Everything up to `top` of `epoch` was pushed. Effects go to `out`, in order; `flush` ends a burst."""
 
-    def __init__(self, room: RoomId, bounds: FeedLimits, out: list[Effect]) -> None:
+    def __init__(self, room: RoomId, bounds: FeedLimits, out: list[Effect], tally: Tally) -> None:
         self.epoch = Epoch("")
         self.top = 0
         self.sessions: dict[ClientId, Session] = {}
         self._room = room
         self._bounds = bounds
         self._out = out
+        self._tally = tally
         self._ring = Ring(bounds.ring_events, bounds.ring_bytes)
         self._replaying: set[Session] = set()
         self._live: tuple[Outlet, ...] | None = ()
-        self._run: list[bytes] = []
-        self._own: dict[ClientId, dict[int, bytes]] = {}
+        self._burst = Burst()
+        self._stale: list[Session] = []
 
     # Where the room is.
 
@@ -54,6 +59,7 @@ class Audience:
 
     def restart(self, epoch: Epoch, seq: int) -> None:
         """The room is numbered anew: everyone starts afresh there."""
+        self.flush()
         self._ring.clear()
         self.begin(epoch, seq)
         self._reset_everyone()
@@ -77,18 +83,45 @@ class Audience:
         session = self.sessions.get(client)
         if session is None:
             return None
-        unanswered = session.stage in UNANSWERED
+        unanswered = session.unanswered
         self._remove(session)
         if unanswered:
             self._refuse(session, Code.NOT_ATTACHED, "detached, or attached anew, before the room had answered")
         return session
 
     def start(self, sessions: Iterable[Session], answer: AttachAnswer) -> None:
-        """The room took these sessions, at a position that has been pushed: those that wait for it begin."""
+        """The room took these sessions, at a position that has been pushed: those that wait for it begin, and those
+        that were reset are told what the room is."""
         self.flush()
         for session in self.current(sessions):
             if session.stage is Stage.WAITING:
                 self._start(session, answer)
+            elif session.stage is Stage.LIVE and session.stale:
+                session.stale = False
+                session.start, session.frame_id = self.top, None
+                self._out.append(Write((session.outlet,), self._attached_frame(_attached(session, answer), self.top)))
+
+    def take_stale(self) -> list[Session]:
+        """The sessions that were reset and for which the room has yet to be asked what it is now."""
+        stale, self._stale = self._stale, []
+        return [session for session in self.current(stale) if session.stale]
+
+    def catch_up(self, session: Session) -> None:
+        """The client took what waited for it: what it missed comes now, all of it, or it starts afresh."""
+        if session.stage is not Stage.LAGGING:
+            return
+        self.flush()
+        if self.top - session.start > self._bounds.resume_events:
+            self._start_afresh(session)
+            return
+        lagged = _encoded(Lagged(room=self._room, from_seq=session.start, to_seq=self.top))
+        missed = self._ring.since(session.start)
+        if missed is not None:
+            self._tally[Count.RING] += 1
+            self._go_on(session, [lagged, *in_place(session, missed)])
+        else:
+            self._out.append(Write((session.outlet,), lagged))
+            self._replay(session)
 
     def receive_replay(self, session: Session, events: Sequence[Numbered] | None) -> None:
         """What a session missed, all of it, or None: it starts afresh."""
@@ -98,8 +131,14 @@ class Audience:
         if merged is None or (merged[-1].seq if merged else session.start) != self.top:
             self._give_up_replay(session)
             return
+        self._tally[Count.HISTORY] += 1
         self.flush()
-        self._go_live(session, [event.frame for event in merged])
+        if session.outlet.backlog.paused:
+            self._begin_lagging(session)
+        elif session.attached is None:
+            self._go_on(session, in_place(session, merged))
+        else:
+            self._go_live(session, session.attached, in_place(session, merged))
 
     def end_refused(self, sessions: Iterable[Session], answer: AttachAnswer) -> None:
         """End those of these sessions that the room did not take."""
@@ -111,7 +150,7 @@ class Audience:
 
     def end(self, session: Session, code: Code, *, message: str | None = None, tell_room: bool) -> None:
         """A session is over, by no wish of its client."""
-        unanswered = session.stage in UNANSWERED
+        unanswered = session.unanswered
         self._remove(session)
         if unanswered:
             self._refuse(session, code, message)
@@ -130,8 +169,8 @@ class Audience:
         self.top = event.seq
         self._ring.append(Numbered(event.seq, event.frame))
         if event.own is not None:
-            self._substitute(event.own, event.frame)
-        self._run.append(event.frame)
+            self._place_own(event.own, event)
+        self._burst.add_event(event.seq, event.frame)
         for session in tuple(self._replaying):
             self._hold_for(session, event)
         if event.expel is not None:
@@ -139,51 +178,77 @@ class Audience:
 
     def push_signal(self, frame: bytes) -> None:
         """An unnumbered fact."""
-        self._run.append(frame)
+        self._burst.add_signal(frame)
 
     def tell_own(self, event: LiveEvent) -> None:
         """The sender's answer alone, for an event that is not pushed now."""
         if event.own is not None:
-            self._out.append(Write((event.own.outlet,), event.own.frame))
+            self.tell(event.own)
+
+    def tell(self, own: Own) -> None:
+        """The sender's answer alone."""
+        self._out.append(Write((own.outlet,), own.frame))
 
     def flush(self) -> None:
-        """Write what this burst pushed: the same bytes to everyone, the sender's own answer in its event's place."""
-        run, self._run = self._run, []
-        own, self._own = self._own, {}
-        if not run:
+        """Write what this burst pushed: the same bytes to everyone but senders and those who do not keep up."""
+        if not self._burst:
             return
-        outlets = self._live_outlets()
-        if own:
-            outlets = tuple(s.outlet for s in self._in_stage(Stage.LIVE) if s.client not in own)
+        burst, self._burst = self._burst, Burst()
+        outlets, apart = self._live_outlets(), []
+        if burst.senders or any(outlet.backlog.paused for outlet in outlets):
+            live = self._in_stage(Stage.LIVE)
+            apart = [one for one in live if one.client in burst.senders or one.outlet.backlog.paused]
+            alone = {session.client for session in apart}
+            outlets = tuple(session.outlet for session in live if session.client not in alone)
         if outlets:
-            self._out.append(Write(outlets, b"".join(run), len(run)))
-        for client, instead in own.items():
-            mine = b"".join(instead.get(index, frame) for index, frame in enumerate(run))
-            self._out.append(Write((self.sessions[client].outlet,), mine, len(run)))
+            self._out.append(Write(outlets, burst.data, len(burst)))
+        for session in apart:
+            self._push_apart(session, burst)
 
-    def _substitute(self, own: Own, frame: bytes) -> None:
+    def _push_apart(self, session: Session, burst: Burst) -> None:
+        backlog = session.outlet.backlog
+        frames = burst.frames_for(session, crowded=backlog.paused)
+        data = b"".join(frames)
+        if backlog.take(len(frames), len(data)):
+            if frames:
+                self._out.append(Write((session.outlet,), data, len(frames)))
+            return
+        session.start, session.told = burst.before, burst.answers_of(session.client)
+        self._begin_lagging(session)
+
+    def _begin_lagging(self, session: Session) -> None:
+        """Nothing goes on to this session, and nothing is kept for it but its own answers. One that waits for its
+        `attached` gets that first."""
+        told = session.told
+        if session.attached is not None:
+            self._go_live(session, session.attached, ())
+        self._tally[Count.LAG] += 1
+        self._stage(session, Stage.LAGGING)
+        session.told = told
+        self._out.append(FellBehind(session))
+
+    def _place_own(self, own: Own, event: LiveEvent) -> None:
+        """The sender's answer stands in the event's place, also where that place is yet to come for its session."""
         session = self.sessions.get(own.client)
-        if session is not None and session.stage is Stage.LIVE:
-            self._own.setdefault(own.client, {})[len(self._run)] = own.frame + frame if session.echo else own.frame
-        elif session is None or session.stage is not Stage.REPLAYING:
-            self._out.append(Write((own.outlet,), own.frame))
+        if session is None or session.stage is Stage.WAITING:
+            self.tell(own)
+        elif session.stage is Stage.LIVE:
+            self._burst.add_answer(own, event.seq)
+        else:
+            session.told[event.seq] = own.frame
 
     def _hold_for(self, session: Session, event: LiveEvent) -> None:
-        frame = event.frame
-        if event.own is not None and event.own.client == session.client:
-            session.told.append(event.own.frame)
-            frame = event.own.frame + frame if session.echo else event.own.frame
-        session.held.append(Numbered(event.seq, frame))
-        session.held_bytes += len(frame)
+        session.held.append(Numbered(event.seq, event.frame))
+        session.held_bytes += len(event.frame)
         bounds = self._bounds
         if len(session.held) > bounds.replay_held_events or session.held_bytes > bounds.replay_held_bytes:
             self._give_up_replay(session)
 
-    def _expel(self, user: UserId, *, tell_room: bool) -> None:
+    def _expel(self, gone: Expulsion, *, tell_room: bool) -> None:
         """End what the user has here. A wish without the room's answer stays: the room decides it, and was not asked
         before the expulsion. From a gap the room has to hear of it: it may have taken the session again meanwhile."""
-        for session in [s for s in self.sessions.values() if s.user == user and s.stage is not Stage.WAITING]:
-            self.end(session, Code.NOT_A_MEMBER, tell_room=tell_room)
+        for session in [s for s in self.sessions.values() if s.user == gone.user and s.stage is not Stage.WAITING]:
+            self.end(session, gone.code, tell_room=tell_room)
 
     # One session.
 
@@ -192,14 +257,16 @@ class Audience:
         resumed = self._resume_point(session, seq)
         session.reset = resumed is None
         session.start = seq if resumed is None else resumed
-        session.attached = _attached(session, answer)
+        attached = session.attached = _attached(session, answer)
         missed = [] if session.start == self.top else self._ring.since(session.start)
-        if missed is not None:
-            self._go_live(session, [event.frame for event in missed])
+        if missed is None:
+            self._replay(session)
+        elif missed and session.outlet.backlog.paused:
+            self._begin_lagging(session)
         else:
-            session.stage = Stage.REPLAYING
-            self._replaying.add(session)
-            self._out.append(Replay(session, self.epoch, session.start, self.top))
+            if session.position is not None:
+                self._tally[Count.RESET if session.reset else Count.RING] += 1
+            self._go_live(session, attached, [event.frame for event in missed])
 
     def _resume_point(self, session: Session, seq: int) -> int | None:
         position = session.position
@@ -209,25 +276,53 @@ class Audience:
             return None
         return position.seq
 
-    def _go_live(self, session: Session, frames: Iterable[bytes]) -> None:
-        if session.attached is None:
-            raise AssertionError("a session starts with the room's answer")
-        told = session.attached.model_copy(update={"epoch": self.epoch, "seq": session.start})
+    def _replay(self, session: Session) -> None:
+        session.stage = Stage.REPLAYING
+        self._replaying.add(session)
+        self._out.append(Replay(session, self.epoch, session.start, self.top))
+
+    def _go_live(self, session: Session, attached: Attached, frames: Iterable[bytes]) -> None:
         opening = [self._reset_frame(session.start)] if session.reset else []
-        data = [*opening, _encoded(told), *frames]
+        data = [*opening, self._attached_frame(attached, session.start), *frames]
+        session.attached, session.reset = None, False
         self._stage(session, Stage.LIVE)
         self._out.append(Write((session.outlet,), b"".join(data), len(data)))
 
+    def _go_on(self, session: Session, frames: Sequence[bytes]) -> None:
+        """Behind what it missed the session is as every other."""
+        self._stage(session, Stage.LIVE)
+        if session.stale:
+            self._stale.append(session)
+        self._out.append(Write((session.outlet,), b"".join(frames), len(frames)))
+
     def _give_up_replay(self, session: Session) -> None:
         self.flush()
+        if session.attached is None:
+            self._start_afresh(session)
+            return
+        self._tally[Count.RESET] += 1
         session.start, session.reset = self.top, True
-        self._go_live(session, session.told)
+        self._go_live(session, session.attached, list(session.told.values()))
+
+    def _start_afresh(self, *sessions: Session) -> None:
+        """What these missed cannot be had. They go on from here, and hear what the room is when the room says."""
+        self._tally[Count.RESET] += len(sessions)
+        for session in sessions:
+            self._tell_told(session)
+            self._stage(session, Stage.LIVE)
+            session.stale = True
+        self._stale += sessions
+        if sessions:
+            self._out.append(Write([session.outlet for session in sessions], self._reset_frame(self.top)))
+
+    def _tell_told(self, session: Session) -> None:
+        self._out.extend(Write((session.outlet,), frame) for frame in session.told.values())
 
     def _reset_everyone(self) -> None:
-        if outlets := self._live_outlets():
-            self._out.append(Write(outlets, self._reset_frame(self.top)))
-        for session in tuple(self._replaying):
+        begun = [s for s in self.sessions.values() if not s.unanswered]
+        for session in [s for s in self._replaying if s.unanswered]:
             self._give_up_replay(session)
+        self._start_afresh(*begun)
 
     def _refuse(self, session: Session, code: Code, message: str | None) -> None:
         refused = Refused.of(code, message, id=session.frame_id)
@@ -235,14 +330,13 @@ class Audience:
 
     def _remove(self, session: Session) -> None:
         self.flush()
-        if session.stage is Stage.REPLAYING:
-            self._out.extend(Write((session.outlet,), frame) for frame in session.told)
+        self._tell_told(session)
         self._stage(session, Stage.ENDED)
         del self.sessions[session.client]
 
     def _stage(self, session: Session, stage: Stage) -> None:
         session.stage = stage
-        session.held, session.told, session.held_bytes = [], [], 0
+        session.held, session.told, session.held_bytes = [], {}, 0
         self._replaying.discard(session)
         self._live = None
 
@@ -253,6 +347,9 @@ class Audience:
         if self._live is None:
             self._live = tuple(session.outlet for session in self._in_stage(Stage.LIVE))
         return self._live
+
+    def _attached_frame(self, attached: Attached, seq: int) -> bytes:
+        return _encoded(attached.model_copy(update={"epoch": self.epoch, "seq": seq}))
 
     def _reset_frame(self, seq: int) -> bytes:
         return _encoded(Reset(room=self._room, epoch=self.epoch, seq=seq))
@@ -266,7 +363,10 @@ def _attached(session: Session, answer: AttachAnswer) -> Attached:
         epoch=answer.epoch,
         seq=session.start,
         title=answer.title,
+        topic=answer.topic,
         visibility=answer.visibility,
+        capacity=answer.capacity,
+        metadata=answer.metadata,
         closed=answer.closed,
         role=roles.get(session.user),
         member_count=answer.member_count,

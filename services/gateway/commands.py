@@ -9,23 +9,26 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 import structlog
 from pydantic import ValidationError
 
 from schemas import routes
 from schemas.answers import ANSWER, Accepted, Answer, Refused
-from schemas.commands import Command
+from schemas.commands import Attach, Command
 from schemas.errors import Code
 from schemas.fanout import FanoutHeaders
-from schemas.ids import CommandId, RoomId
+from schemas.ids import CommandId, RoomId, UserId
+from services.gateway.limits import Counts, Limit
 from services.gateway.metrics import Metrics
 from services.gateway.recent_writes import RecentWrites
-from services.gateway.refusals import overloaded
+from services.gateway.refusals import overloaded, queue_full
 from services.runtime.rpc import NOT_SENT, Call, NotTaken, OnConfirm, Rpc
 
 log = structlog.get_logger()
+
+TOO_MANY_OF_USER: Final = "too many of your commands are in flight, on all your connections together"
 
 
 class Asker(Protocol):
@@ -52,6 +55,11 @@ class Pending:
     retried: bool = False
 
     @property
+    def is_of_user(self) -> bool:
+        """Whether a user wishes this; `attach` is the gate's own question."""
+        return not isinstance(self.command, Attach)
+
+    @property
     def key(self) -> Key:
         """Two commands of one key are the same wish."""
         return key_of(self.command.client or self.command.actor, self.command.room, self.command.command_id)
@@ -72,12 +80,14 @@ class Commands:
         self,
         *,
         in_flight_limit: int,
+        in_flight_per_user: int,
         timeout_seconds: float,
         clock: Callable[[], float],
         metrics: Metrics,
         writes: RecentWrites,
     ) -> None:
         self._in_flight_limit = in_flight_limit
+        self._of_user = Counts(in_flight_per_user)
         self._timeout_seconds = timeout_seconds
         self._clock = clock
         self._metrics = metrics
@@ -108,17 +118,31 @@ class Commands:
         """The broker is there and takes what is sent."""
         return self._rpc is not None and not self._rpc.blocked
 
+    @property
+    def in_flight(self) -> int:
+        """Commands without an answer yet."""
+        return len(self._pending)
+
     def submit(self, command: Command, asker: Asker) -> Refused | None:
         """Send a command. None: it is under way and `asker` will be told; a refusal: nothing was sent."""
         pending = Pending(command, asker, self._clock())
         if pending.key in self._pending:
             return Refused.of(Code.DUPLICATE_IN_FLIGHT, command_id=command.command_id)
-        if len(self._pending) >= self._in_flight_limit:
-            return overloaded(command)
+        limit = self._limit_reached(command)
+        if limit is not None:
+            self._metrics.limits_hit.labels(limit.value).inc()
+            return overloaded(command, TOO_MANY_OF_USER if limit is Limit.IN_FLIGHT_PER_USER else None)
         refusal = self._send(pending)
         if refusal is None:
             self._pending[pending.key] = pending
+            if pending.is_of_user:
+                self._of_user.take(command.actor)
         return refusal
+
+    def _limit_reached(self, command: Command) -> Limit | None:
+        if len(self._pending) >= self._in_flight_limit:
+            return Limit.IN_FLIGHT_PER_GATE
+        return Limit.IN_FLIGHT_PER_USER if self._of_user.is_full(command.actor) else None
 
     async def ask(self, command: Command) -> Answer:
         """Send a command and wait for its answer; the bound is the publisher's own."""
@@ -157,6 +181,11 @@ class Commands:
         self._writes.note(pending.command.actor, accepted.room, accepted.seq)
         return pending.asker, pending.asker.encode_accepted(accepted)
 
+    def waiting_in(self, room: RoomId) -> dict[tuple[UserId, CommandId], str]:
+        """Who waits for an answer: the owner (see `key_of`) of each command in the room, by what its event names."""
+        pending = (one for one in self._pending.values() if one.command.room == room)
+        return {(one.command.actor, one.command.command_id): one.key[0] for one in pending}
+
     def sweep(self) -> None:
         """Answer what waited too long. Pending commands stand in the order of their start."""
         latest = self._clock() - self._timeout_seconds
@@ -190,7 +219,7 @@ class Commands:
         if error is None:
             self._finish(pending, _parsed(answer.result(), pending.command))
         elif isinstance(error, NotTaken):
-            self._finish(pending, overloaded(pending.command, str(error)))
+            self._finish(pending, queue_full(pending.command, str(error)))
         elif pending.retried:
             self._finish(pending, _no_answer(pending))
         else:
@@ -206,6 +235,8 @@ class Commands:
 
     def _close(self, pending: Pending, outcome: str) -> None:
         del self._pending[pending.key]
+        if pending.is_of_user:
+            self._of_user.release(pending.command.actor)
         if pending.call is not None and self._rpc is not None:
             self._rpc.forget(pending.call)
         pending.call = None

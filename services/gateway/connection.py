@@ -5,7 +5,6 @@ It knows frames but no sockets (see `doors/websocket.py`) and no rules (the room
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol, assert_never
 
@@ -22,16 +21,12 @@ from schemas.frames import (
     Bye,
     Detached,
     DetachFrame,
-    Found,
     Hello,
     HistoryFrame,
-    Members,
     MembersFrame,
     OwnFrame,
-    Page,
     Ping,
     Pong,
-    Rooms,
     RoomsFrame,
     SearchFrame,
     Welcome,
@@ -39,24 +34,15 @@ from schemas.frames import (
 )
 from schemas.ids import ClientId, RoomId
 from schemas.model import Model
-from schemas.queries import (
-    MembersAnswer,
-    MembersQuery,
-    MyRoomsQuery,
-    PageAnswer,
-    PageQuery,
-    Query,
-    QueryAnswer,
-    RoomsAnswer,
-    RoomsQuery,
-    SearchAnswer,
-    SearchQuery,
-)
+from schemas.queries import Query
+from services.gateway.backlog import Backlog
 from services.gateway.creation import room_to_create
-from services.gateway.limits import Bucket
-from services.gateway.refusals import judge, overloaded, rate_limited
+from services.gateway.limits import Bucket, Limit
+from services.gateway.reads import ReadFrame, frame_of, query_of
+from services.gateway.refusals import draining, judge, overloaded, rate_limited
 from services.gateway.session import Session
-from services.gateway.tokens import Identity, TokenRefused
+from services.gateway.tokens import Identity, KeyUnknown, TokenRefused
+from services.gateway.watch import Watch
 from services.gateway.wire import text_frame
 
 if TYPE_CHECKING:
@@ -64,6 +50,7 @@ if TYPE_CHECKING:
 
 FRAME_NUMBER: Final[TypeAdapter[FrameNumber]] = TypeAdapter(FrameNumber)
 NORMAL_CLOSE: Final = 1000
+HELD_LIMIT: Final = 16
 TOO_MANY_YOURS: Final = "too many of your commands are in flight"
 
 
@@ -71,10 +58,7 @@ class Socket(Protocol):
     """What a connection needs of its transport."""
 
     def write(self, data: bytes) -> None:
-        """Push whole frames: a client that leaves too much of them unread is ended. Never waits, never raises."""
-
-    def answer(self, data: bytes) -> None:
-        """Put what the client asked for on the wire, however much waits there. Never waits, never raises."""
+        """Put whole frames on the wire, however much waits there. Never waits, never raises."""
 
     def catches_up(self) -> bool:
         """Whether much waits to be read, and the client read some of it since this was last asked."""
@@ -92,24 +76,27 @@ class Socket(Protocol):
 class Connection:
     """A client of this gate. The door calls `receive_*`; everything else is told through `write`."""
 
-    def __init__(self, gate: Gate, client: ClientId, socket: Socket, now: float) -> None:
+    def __init__(self, gate: Gate, client: ClientId, socket: Socket, now: float, address: str) -> None:
         self.client = client
+        self.address = address
         self.identity: Identity | None = None
         self.sessions: dict[RoomId, Session] = {}
+        self.backlog = Backlog(gate.settings.backlog_frames, gate.settings.backlog_bytes)
         self.closing = False
         self._gate = gate
         self._socket = socket
         self._in_flight = 0
+        self._lagging: dict[RoomId, Session] = {}
+        self._identifying = False
+        self._held: list[bytes] = []
         self._bucket = Bucket(gate.settings.command_rate, gate.settings.command_burst)
-        self._hello_due = now + gate.settings.hello_seconds
-        self._ping_due = now + gate.settings.ping_seconds
-        self._pong_due: float | None = None
-        self._cut_due: float | None = None
+        self._watch = Watch.begin(gate.settings.patience, now)
+        self._retiring: float | None = None
 
     # What a feed needs.
 
     def write(self, data: bytes) -> None:
-        """Push whole frames; nothing after the last word."""
+        """Put whole frames on the socket; nothing after the last word."""
         if not self.closing:
             self._socket.write(data)
 
@@ -118,10 +105,37 @@ class Connection:
         if self.sessions.get(session.room) is session:
             del self.sessions[session.room]
 
+    def fall_behind(self, session: Session) -> None:
+        """A session's pushes have no place any more: the client must take what waits within `lag_seconds`."""
+        self._lagging[session.room] = session
+        self._watch.begin_lagging(self._gate.clock())
+        self.look()
+
     def send(self, frame: Model) -> None:
-        """Answer with one frame, or say a last word; nobody is slow for having been answered."""
-        if not self.closing:
-            self._socket.answer(text_frame(frame.to_json()))
+        """Say one frame."""
+        self.write(text_frame(frame.to_json()))
+
+    # A client that does not keep up.
+
+    def receive_pause(self) -> None:
+        """The transport holds as much as it wants."""
+        self.backlog.pause()
+        if self._lagging:
+            self.fall_behind(next(iter(self._lagging.values())))
+
+    def receive_drained(self) -> None:
+        """The client took what waited: what it missed meanwhile comes now."""
+        self.backlog.resume()
+        self._watch.end_lagging()
+        self._gate.catch_up(self)
+
+    def next_lagging(self) -> Session | None:
+        """The session that fell behind first, of those that are there still. It is named once."""
+        while self._lagging:
+            session = self._lagging.pop(next(iter(self._lagging)))
+            if self.sessions.get(session.room) is session:
+                return session
+        return None
 
     # The end.
 
@@ -146,57 +160,84 @@ class Connection:
         """Nothing is said or heard any more; the socket is cut when it is not gone within `close_seconds`."""
         if not self.closing:
             self.closing = True
-            self._cut_due = self._gate.clock() + self._gate.settings.close_seconds
-            self._gate.look_at(self, self._cut_due)
+            self._watch.begin_closing(self._gate.clock())
+            self.look()
+
+    def retire(self, retry_after_seconds: float) -> None:
+        """The gate goes down: end as soon as what is under way has its answer, and take nothing new."""
+        self._retiring = retry_after_seconds
+        self._retire_when_answered()
+
+    def _retire_when_answered(self) -> None:
+        if self._retiring is not None and not self._in_flight:
+            self.end(Code.DRAINING, retry_after_seconds=self._retiring)
+
+    def look(self) -> None:
+        """Have this connection checked at its next time."""
+        self._gate.look_at(self, self._watch.next_due(self._gate.clock()))
 
     def check(self, now: float, wall: float) -> float:
         """Look at everything that has a time; returns when to look again. `wall` is Unix time."""
-        if self._cut_due is not None:
-            if now >= self._cut_due:
+        watch = self._watch
+        if self.closing:
+            if now >= watch.cut_due:
                 self._socket.abort()
-            return max(self._cut_due, now + 1)
-        if self.identity is None:
-            return self._check_hello(now)
-        if wall >= self.identity.expires_at:
-            self.end(Code.TOKEN_EXPIRED)
-            return now + self._gate.settings.close_seconds
-        return min(self._check_heartbeat(now), now + self.identity.expires_at - wall)
+            return watch.next_due(now)
+        if self.identity is not None:
+            watch.expiry_due = now + self.identity.expires_at - wall
+            if watch.is_ping_due(now, catches_up=now >= watch.pong_due and self._socket.catches_up()):
+                self._socket.ping()
+        self._retire_when_answered()
+        code = watch.verdict(now, busy=bool(self.sessions or self._in_flight))
+        if code is not None:
+            self.end(code, quiet=code is Code.SLOW_CONSUMER)
+        return watch.next_due(now)
 
     def receive_pong(self) -> None:
         """The client is alive."""
-        self._pong_due = None
-
-    def _check_hello(self, now: float) -> float:
-        if now >= self._hello_due:
-            self.end(Code.UNAUTHENTICATED)
-            return now + self._gate.settings.close_seconds
-        return self._hello_due
-
-    def _check_heartbeat(self, now: float) -> float:
-        if self._pong_due is not None and now >= self._pong_due and self._socket.catches_up():
-            self._pong_due = now + self._gate.settings.pong_seconds
-        if self._pong_due is not None and now >= self._pong_due:
-            self.end(Code.HEARTBEAT_MISSED)
-            return now + self._gate.settings.close_seconds
-        if now >= self._ping_due:
-            self._socket.ping()
-            self._ping_due = now + self._gate.settings.ping_seconds
-            self._pong_due = self._pong_due or now + self._gate.settings.pong_seconds
-        return min(self._ping_due, self._pong_due or self._ping_due)
+        self._watch.receive_pong()
 
     # Identity.
 
     def identify(self, token: str, frame_id: FrameNumber | None = None) -> None:
         """Take the token as this connection's identity, or its renewal; a bad one ends the connection by code."""
-        verdict = self._gate.verifier.verify(token, self._gate.wall_clock())
+        if self._identifying:
+            self.refuse(frame_id, Code.OVERLOADED, "another token of this connection is being checked")
+            return
+        verdict = self._gate.identify(token)
+        if isinstance(verdict, KeyUnknown):
+            self._identifying = True
+            self._gate.spawn(self._identify_by_newer_keys(token, frame_id))
+        else:
+            self._take_verdict(verdict, frame_id)
+
+    async def _identify_by_newer_keys(self, token: str, frame_id: FrameNumber | None) -> None:
+        try:
+            verdict = await self._gate.identify_by_newer_keys(token)
+        finally:
+            self._identifying = False
+        if not self.closing:
+            self._take_verdict(verdict, frame_id)
+        held, self._held = self._held, []
+        for data in held:
+            self.receive_text(data)
+
+    def _take_verdict(self, verdict: Identity | TokenRefused, frame_id: FrameNumber | None) -> None:
+        known = self.identity
         if isinstance(verdict, TokenRefused):
             self.refuse(frame_id, verdict.code, verdict.message)
-            self.end(verdict.code)
-        elif self.identity is not None and self.identity.user != verdict.user:
+            if known is None or verdict.code is not Code.KEYS_UNAVAILABLE:
+                self.end(verdict.code)
+        elif known is not None and known.user != verdict.user:
             self.refuse(frame_id, Code.UNAUTHENTICATED, "a connection cannot become another user")
+        elif known is None and not self._gate.visitors.take_place(verdict.user):
+            self._gate.hit(Limit.CONNECTIONS_PER_USER)
+            self.refuse(frame_id, Code.TOO_MANY_CONNECTIONS)
+            self.end(Code.TOO_MANY_CONNECTIONS)
         else:
             self.identity = verdict
-            self._gate.look_at(self, self.check(self._gate.clock(), self._gate.wall_clock()))
+            self._watch.receive_identity(self._gate.clock(), verdict.expires_at - self._gate.wall_clock())
+            self.look()
             self._welcome(verdict)
 
     def _welcome(self, identity: Identity) -> None:
@@ -215,6 +256,10 @@ class Connection:
     def receive_text(self, data: bytes) -> None:
         """One frame of the client. Whatever is wrong with it is answered, and the connection goes on."""
         if self.closing:
+            return
+        self._watch.receive_frame(self._gate.clock())
+        if self._identifying and self.identity is None and len(self._held) < HELD_LIMIT:
+            self._held.append(data)
             return
         kind, outcome = self._take_frame(data)
         self._gate.metrics.frames_received.labels(kind, outcome).inc()
@@ -249,19 +294,31 @@ class Connection:
         return kind, self._take_known(kind, fields, frame_id)
 
     def _take_known(self, kind: str, fields: dict[str, Any], frame_id: FrameNumber | None) -> str:  # Any: JSON
-        wait = self._bucket.take(self._gate.clock())
+        wait = self._wait_seconds()
         if wait > 0:
             refusal = rate_limited(fields, frame_id, wait)
             self.send(refusal)
             return refusal.code.value
         if self.identity is None and kind != "hello":
             return self.refuse(frame_id, Code.UNAUTHENTICATED, "say hello first")
+        if self._retiring is not None:
+            self.send(draining(fields, frame_id, self._retiring))
+            return Code.DRAINING.value
         try:
             if kind in OWN_FRAMES:
                 return self._take_own(OWN_FRAMES[kind].model_validate(fields))
             return self._take_command(fields, frame_id)
         except ValidationError as error:
             return self.refuse(frame_id, *judge(error))
+
+    def _wait_seconds(self) -> float:
+        """0, or how long the next frame must wait for its turn, the connection's or the user's."""
+        wait = self._bucket.take(self._gate.clock())
+        if wait > 0:
+            self._gate.hit(Limit.RATE_PER_CONNECTION)
+        elif self.identity is not None:
+            wait = self._gate.ask(self.identity.user)
+        return wait
 
     def _take_command(self, fields: dict[str, Any], frame_id: FrameNumber | None) -> str:  # Any: a JSON object
         identity = self._known()
@@ -274,6 +331,7 @@ class Connection:
         )
         command = command_from_frame(fields, actor=identity.user, client=self.client, command_id=command_id, room=room)
         if self._in_flight >= self._gate.settings.in_flight_per_connection:
+            self._gate.hit(Limit.IN_FLIGHT_PER_CONNECTION)
             refusal: Refused | None = overloaded(command, TOO_MANY_YOURS)
         else:
             refusal = self._gate.commands.submit(command, FrameAsker(self, frame_id, command))
@@ -284,8 +342,10 @@ class Connection:
         return "taken"
 
     def command_answered(self) -> None:
-        """One of this connection's commands is in flight no longer."""
+        """One of this connection's commands or reads is under way no longer."""
         self._in_flight -= 1
+        if self._retiring is not None:
+            self._gate.look_at(self, self._gate.clock())
 
     def remember_status(self, said: SetStatus) -> None:
         """The room took what the user said of themselves: the session there says it again at every attach."""
@@ -311,6 +371,7 @@ class Connection:
 
     def _attach(self, frame: AttachFrame) -> str:
         if frame.room not in self.sessions and len(self.sessions) >= self._gate.settings.rooms_per_connection:
+            self._gate.hit(Limit.ROOMS_PER_CONNECTION)
             return self.refuse(frame.id, Code.TOO_MANY_ROOMS)
         user = self._known().user
         before = self.sessions.get(frame.room)
@@ -328,43 +389,22 @@ class Connection:
         self.send(Detached(id=frame.id, room=frame.room))
         return "taken"
 
-    def _ask(self, frame: HistoryFrame | RoomsFrame | MembersFrame | SearchFrame) -> str:
+    def _ask(self, frame: ReadFrame) -> str:
         if self._in_flight >= self._gate.settings.in_flight_per_connection:
+            self._gate.hit(Limit.IN_FLIGHT_PER_CONNECTION)
             return self.refuse(frame.id, Code.OVERLOADED, TOO_MANY_YOURS)
         self._in_flight += 1
-        query = self._query(frame)
-        self._gate.spawn(self._answer(frame.id, query))
+        user = self._known().user
+        through = self._gate.writes.through(user, frame.room) if isinstance(frame, HistoryFrame) else None
+        self._gate.spawn(self._answer(frame.id, query_of(frame, user, through)))
         return "taken"
 
     async def _answer(self, frame_id: FrameNumber | None, query: Query) -> None:
         try:
             answer = await self._gate.queries.ask(query)
         finally:
-            self._in_flight -= 1
+            self.command_answered()
         self.send(frame_of(answer, frame_id))
-
-    def _query(self, frame: HistoryFrame | RoomsFrame | MembersFrame | SearchFrame) -> Query:
-        user = self._known().user
-        match frame:
-            case HistoryFrame(room=room):
-                through = self._gate.writes.through(user, room)
-                return PageQuery(
-                    room=room,
-                    actor=user,
-                    after=frame.after,
-                    before=frame.before,
-                    limit=frame.limit,
-                    through_seq=through,
-                )
-            case RoomsFrame():
-                asked: Callable[..., Query] = RoomsQuery if frame.directory else MyRoomsQuery
-                return asked(actor=user, limit=frame.limit)
-            case MembersFrame():
-                return MembersQuery(room=frame.room, actor=user, after=frame.after, limit=frame.limit)
-            case SearchFrame():
-                return SearchQuery(actor=user, query=frame.query, room=frame.room, limit=frame.limit)
-            case _:
-                assert_never(frame)
 
     def _known(self) -> Identity:
         if self.identity is None:
@@ -391,20 +431,3 @@ class FrameAsker:
         """Build it, for the place of the sender's own event."""
         self.connection.command_answered()
         return text_frame(accepted.model_copy(update={"id": self._frame_id}).to_json())
-
-
-def frame_of(answer: QueryAnswer, frame_id: FrameNumber | None) -> Model:
-    """The frame that carries the answer to a read."""
-    match answer:
-        case PageAnswer():
-            return Page(id=frame_id, room=answer.room, epoch=answer.epoch, head=answer.head, events=answer.events)
-        case RoomsAnswer():
-            return Rooms(id=frame_id, rooms=answer.rooms, total=answer.total)
-        case MembersAnswer():
-            return Members(id=frame_id, room=answer.room, members=answer.members, total=answer.total, next=answer.next)
-        case SearchAnswer():
-            return Found(id=frame_id, events=answer.events)
-        case Refused():
-            return answer.model_copy(update={"id": frame_id})
-        case _:
-            return Refused.of(Code.INTERNAL, id=frame_id)

@@ -20,8 +20,7 @@ from pydantic import ValidationError
 
 from schemas import routes, topology
 from schemas.answers import Accepted, AttachAnswer
-from schemas.fanout import FanoutHeaders, FanoutKind
-from schemas.ids import Epoch, RoomId
+from schemas.fanout import FanoutHeaders, FanoutKind, RoomTops, roomless_headers
 from services.gateway.gate import Gate
 from services.gateway.session import LiveEvent, Own
 from services.gateway.wire import text_frame
@@ -37,7 +36,6 @@ LATE_SECONDS: Final = 9.0
 """A probe that takes longer than this makes the gate unready."""
 LOST_SECONDS: Final = 60.0
 """A probe that takes longer than this costs the queue."""
-NOWHERE: Final = "-"
 
 
 class Fanout:
@@ -109,8 +107,8 @@ class Fanout:
         if late_seconds > LATE_SECONDS:
             self._health.fail(HEALTH_PART)
         self._probed = now - late_seconds
-        headers = FanoutHeaders(FanoutKind.PROBE, RoomId(NOWHERE), Epoch(NOWHERE), 0)
-        self._gate.commands.post_fanout(routes.gate_key(self._gate.gate_id), headers)
+        probe = roomless_headers(FanoutKind.PROBE)
+        self._gate.commands.post_fanout(routes.gate_key(self._gate.gate_id), probe)
         return late_seconds
 
     async def _on_delivery(self, delivery: DeliveredMessage) -> None:
@@ -150,7 +148,7 @@ class Fanout:
         """Hand one delivery to the hub.
 
         Raises:
-            ValueError: an `attached` whose body is none.
+            ValueError: an `attached` or `tops` whose body is none.
         """
         gate = self._gate
         gate.metrics.deliveries.labels(headers.kind.value).inc()
@@ -159,8 +157,9 @@ class Fanout:
                 self._receive_event(headers, body)
             case FanoutKind.SIGNAL:
                 gate.hub.receive_signal(headers.room, text_frame(body))
-            case FanoutKind.TOP:
-                gate.hub.receive_top(headers.room, headers.epoch, headers.seq)
+            case FanoutKind.TOPS:
+                for top in RoomTops.model_validate_json(body).tops:
+                    gate.hub.receive_top(top.room, top.epoch, top.seq)
             case FanoutKind.ATTACHED:
                 gate.receive_attached(AttachAnswer.model_validate_json(body))
             case FanoutKind.PROBE:
@@ -168,7 +167,7 @@ class Fanout:
 
     def _receive_event(self, headers: FanoutHeaders, body: bytes) -> None:
         own = self._own(headers)
-        event = LiveEvent(headers.epoch, headers.seq, text_frame(body), own, headers.expel)
+        event = LiveEvent(headers.epoch, headers.seq, text_frame(body), own, headers.expulsion)
         followed = self._gate.hub.receive_event(headers.room, event)
         if not followed and own is not None:
             own.outlet.write(own.frame)

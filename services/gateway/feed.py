@@ -6,7 +6,7 @@ somebody's expulsion; then exactly the missing events are fetched. What comes me
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, auto
 from typing import assert_never
 
@@ -17,7 +17,8 @@ from services.gateway.audience import Audience
 from services.gateway.bounds import FeedLimits
 from services.gateway.hold import Asked, Attachment, Held, Hold, Top
 from services.gateway.ring import Numbered
-from services.gateway.session import Ask, Effect, Fill, LiveEvent, Session, Stage
+from services.gateway.session import Ask, Effect, Fill, LiveEvent, Own, Session, Stage
+from services.gateway.tally import Count, Tally
 
 
 class FeedState(Enum):
@@ -38,17 +39,18 @@ class Feed:
     """Follows one room. Effects go to `out`, in the order in which they must happen; `flush` ends a burst."""
 
     def __init__(
-        self, room: RoomId, bounds: FeedLimits, out: list[Effect], new_command_id: Callable[[], CommandId]
+        self, room: RoomId, bounds: FeedLimits, out: list[Effect], tally: Tally, new_command_id: Callable[[], CommandId]
     ) -> None:
         self.room = room
         self.state = FeedState.UNKNOWN
-        self.audience = Audience(room, bounds, out)
-        self.gaps = 0
+        self.audience = Audience(room, bounds, out, tally)
+        self._tally = tally
         self._bounds = bounds
         self._out = out
         self._new_command_id = new_command_id
         self._asked: dict[CommandId, Asked] = {}
         self._hold = Hold(bounds.held_events, bounds.held_bytes)
+        self._late: dict[int, Own] = {}
         self._seen = 0
         self._ask_again = False
 
@@ -129,17 +131,20 @@ class Feed:
 
     # What history brings.
 
-    def receive_gap(self, after: int, through: int, events: Sequence[Numbered] | None) -> None:
-        """The missing events, all of them, or None: they cannot be had, so everyone starts afresh behind them."""
+    def receive_gap(self, after: int, through: int, events: Sequence[Numbered] | None, owns: Mapping[int, Own]) -> None:
+        """The missing events, all of them, or None: they cannot be had, so everyone starts afresh behind them. `owns`
+        are the answers to the commands that made some of them."""
+        self._late |= {seq: own for seq, own in owns.items() if seq > self.audience.top}
+        for seq in owns.keys() - self._late.keys():
+            self.audience.tell(owns[seq])
         if self.state is not FeedState.FILLING or after != self.audience.top:
             return
         if events is None:
-            self.audience.skip_to(through)
+            self._skip_to(through)
         else:
-            for event in events:
-                self.audience.push(
-                    LiveEvent(self.audience.epoch, event.seq, event.frame, expel=event.expel), tell_room=True
-                )
+            for seq, frame, expel in events:
+                event = LiveEvent(self.audience.epoch, seq, frame, self._late.pop(seq, None), expel)
+                self.audience.push(event, tell_room=True)
         self._release()
 
     def receive_replay(self, session: Session, events: Sequence[Numbered] | None) -> None:
@@ -151,9 +156,19 @@ class Feed:
         """Nobody here wants the room any longer."""
         return not self.audience.sessions
 
+    def catch_up(self, session: Session) -> None:
+        """A session that fell behind goes on. While a gap is open, it goes on to the gap."""
+        self.audience.catch_up(session)
+
     def flush(self) -> None:
-        """Write what this burst pushed."""
+        """Write what this burst pushed, and ask what the room is for those that were reset, unless all are asked for
+        already."""
         self.audience.flush()
+        if self.empty:
+            self._tell_waiting()
+        stale = self.audience.take_stale()
+        if stale and not self._ask_again and not any(asked.whole for asked in self._asked.values()):
+            self._ask(tuple(stale), whole=False)
 
     # Following.
 
@@ -191,9 +206,11 @@ class Feed:
     # Gaps.
 
     def _wait(self, event: LiveEvent) -> None:
+        """What finds no place is fetched later; the sender's answer is kept for its place, so that whoever takes it for
+        a position has all that stands before."""
         self._seen = max(self._seen, event.seq)
-        if not self._hold.append(event):
-            self.audience.tell_own(event)
+        if not self._hold.append(event) and event.own is not None:
+            self._late[event.seq] = event.own
 
     def _doubt(self) -> None:
         self.state = FeedState.ASKING
@@ -206,9 +223,9 @@ class Feed:
         if through <= self.audience.top:
             self._release()
             return
-        self.gaps += 1
+        self._tally[Count.GAP] += 1
         if through - self.audience.top > self._bounds.resume_events:
-            self.audience.skip_to(through)
+            self._skip_to(through)
             self._release()
         else:
             self.state = FeedState.FILLING
@@ -221,6 +238,20 @@ class Feed:
         if self.state is FeedState.LIVE and self._seen > self.audience.top:
             self._follow(Top(self._seen))
 
+    def _skip_to(self, seq: int) -> None:
+        for late in [late for late in self._late if late <= seq]:
+            self.audience.tell(self._late.pop(late))
+        self.audience.skip_to(seq)
+
+    def _tell_waiting(self) -> None:
+        """Nobody is here any more; who waits for an answer still gets it."""
+        for item in self._hold.clear():
+            if isinstance(item, LiveEvent):
+                self.audience.tell_own(item)
+        for own in self._late.values():
+            self.audience.tell(own)
+        self._late.clear()
+
     def _begin(self, epoch: Epoch, seq: int) -> None:
         self._seen = 0
         self.audience.begin(epoch, seq)
@@ -228,6 +259,9 @@ class Feed:
 
     def _restart(self, epoch: Epoch, seq: int) -> None:
         self._seen, self.state = 0, FeedState.LIVE
+        for own in self._late.values():
+            self.audience.tell(own)
+        self._late.clear()
         self.audience.restart(epoch, seq)
         for item in self._hold.clear():
             if isinstance(item, LiveEvent):

@@ -10,32 +10,33 @@ import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
-from functools import partial
-from random import uniform
 from secrets import token_hex, token_urlsafe
 from typing import Any, Final, assert_never
 
 import structlog
 
 from schemas.answers import Accepted, Answer, AttachAnswer, Refused
-from schemas.commands import Attach, Detach
+from schemas.commands import Attach
 from schemas.commands import Session as SessionOfRoom
-from schemas.errors import Code
+from schemas.errors import ERRORS, Code
 from schemas.ids import ClientId, CommandId, Epoch, GateId, RoomId, UserId
 from schemas.signals import ServiceSignal
-from services.gateway.bounds import FeedLimits
+from services.gateway.addresses import UNKNOWN
 from services.gateway.commands import Commands
 from services.gateway.connection import Connection, Socket
 from services.gateway.deadlines import Deadlines
-from services.gateway.detaches import Detaches, Gone
+from services.gateway.departures import Departures
 from services.gateway.hub import Hub
+from services.gateway.keys import KeyKeeper, make_verifier
+from services.gateway.limits import Limit
 from services.gateway.metrics import Metrics
-from services.gateway.queries import Queries
+from services.gateway.queries import Fetched, Queries
 from services.gateway.recent_writes import RecentWrites
-from services.gateway.ring import Numbered
-from services.gateway.session import Ask, Effect, Ended, Fill, Replay, Session, Stage, Write
+from services.gateway.session import Ask, Effect, Ended, FellBehind, Fill, Own, Replay, Session, Stage, Write
 from services.gateway.settings import GatewaySettings
-from services.gateway.tokens import Verifier
+from services.gateway.tally import REPLAYS, Count, Tally
+from services.gateway.tokens import Identity, KeyUnknown, TokenRefused, Verdict
+from services.gateway.visitors import TurnedAway, Visitors
 from services.gateway.wire import text_frame
 from services.runtime.broker import wait_or
 from services.runtime.rpc import Rpc
@@ -44,10 +45,6 @@ log = structlog.get_logger()
 
 TICK_SECONDS: Final = 0.25
 SWEEP_SECONDS: Final = 1.0
-DETACHES_AT_ONCE: Final = 1_000
-DETACHES_LIMIT: Final = 100_000
-DRAIN_STEP_SECONDS: Final = 0.05
-RETURN_SECONDS: Final = (0.5, 5.0)
 GAP_TRIES: Final = 3
 GAP_PAUSE_SECONDS: Final = 0.5
 
@@ -67,11 +64,14 @@ class Gate:
         self.clock = clock
         self.wall_clock = wall_clock
         self.metrics = Metrics()
-        self.verifier = Verifier(settings.jwt_secret)
+        self.verifier = make_verifier(settings)
+        self.keys = KeyKeeper(settings, self.verifier, self.metrics)
+        self.visitors = Visitors(settings.visitor_limits)
         self.writes = RecentWrites()
-        self.hub = Hub(_feed_limits(settings))
+        self.hub = Hub(settings.feed_limits)
         self.commands = Commands(
             in_flight_limit=settings.in_flight_per_gate,
+            in_flight_per_user=settings.in_flight_per_user,
             timeout_seconds=settings.command_seconds,
             clock=clock,
             metrics=self.metrics,
@@ -79,15 +79,15 @@ class Gate:
         )
         self.queries = Queries(timeout_seconds=settings.query_seconds, hole_seconds=settings.hole_seconds)
         self.connections: dict[ClientId, Connection] = {}
-        self._detaches = Detaches(limit=DETACHES_LIMIT)
+        self._departures = Departures(self.gate_id, self.commands, self.new_command_id)
         self.draining = False
-        self._deadlines: Deadlines[Connection] = Deadlines()
+        self._deadlines: Deadlines[Connection] = Deadlines(TICK_SECONDS)
         self._replays = asyncio.Semaphore(settings.replays_at_once)
         self._group: asyncio.TaskGroup | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._effects: deque[Effect] = deque()
         self._reattach_due = False
-        self._gaps_counted = 0
+        self._counted = Tally()
         self._sweep_due = 0.0
         self._numbers = 0
         self._service = True
@@ -122,10 +122,11 @@ class Gate:
         if now >= self._sweep_due:
             self._sweep_due = now + SWEEP_SECONDS
             self.commands.sweep()
-            self._post_detaches()
+            self.visitors.sweep(now)
+            self._departures.post()
             self.hub.ask_again()
             self.metrics.sessions.set(self.hub.session_count)
-            self._count_gaps()
+            self._count()
             self._reattach_where_due()
         self.carry_out()
 
@@ -135,24 +136,62 @@ class Gate:
         """The broker is there: what lost its link goes out again, attaches before detaches."""
         self.commands.link_up(rpc)
         self.queries.link_up(rpc)
-        self._post_detaches()
+        self._departures.post()
 
     def link_down(self) -> None:
         """The broker is away."""
         self.commands.link_down()
         self.queries.link_down()
-        self._detaches.link_down()
+        self._departures.link_down()
         self.announce_service(available=False)
 
     def link_blocked(self) -> None:
         """An alarm of the broker blocks publishing: what is wished meanwhile is refused. Pushes go on."""
         self.announce_service(available=False)
 
+    # Identity and limits.
+
+    def identify(self, token: str) -> Verdict:
+        """Who a token speaks for, now; unless it names a key that is not here."""
+        verdict = self.verifier.verify(token, self.wall_clock())
+        self.metrics.tokens.labels(_outcome(verdict)).inc()
+        return verdict
+
+    async def identify_by_newer_keys(self, token: str) -> Identity | TokenRefused:
+        """Who a token speaks for whose key was not here: bounded by `jwt_key_wait_seconds`."""
+        looked = await self.keys.look_again()
+        verdict = self.identify(token)
+        if not isinstance(verdict, KeyUnknown):
+            return verdict
+        if looked:
+            return TokenRefused(Code.UNAUTHENTICATED, "the token is not valid: nobody knows its key")
+        return TokenRefused(Code.KEYS_UNAVAILABLE, ERRORS[Code.KEYS_UNAVAILABLE].message)
+
+    def admit(self, address: str) -> TurnedAway | None:
+        """Whether this address may open one more connection: asked once for each handshake."""
+        turned_away = self.visitors.admit(address, self.clock())
+        if turned_away is not None:
+            self.hit(turned_away.limit)
+        return turned_away
+
+    def ask(self, user: UserId) -> float:
+        """The user wants something, by whatever door: 0, or the seconds until they may."""
+        wait = self.visitors.ask(user, self.clock())
+        if wait > 0:
+            self.hit(Limit.RATE_PER_USER)
+        return wait
+
+    def hit(self, limit: Limit) -> None:
+        """Somebody is refused something because of this limit."""
+        self.metrics.limits_hit.labels(limit.value).inc()
+
     # Connections.
 
-    def connect(self, socket: Socket) -> Connection:
-        """A client is here; who it is comes later."""
-        connection = Connection(self, ClientId(f"{self.gate_id}/{token_urlsafe(9)}"), socket, self.clock())
+    def connect(self, socket: Socket, address: str = UNKNOWN) -> Connection:
+        """A client is here, which was admitted in this very moment; who it is comes later."""
+        self.visitors.enter(address)
+        client = ClientId(f"{self.gate_id}/{token_urlsafe(9)}")
+        connection = Connection(self, client, socket, self.clock(), address)
         self.connections[connection.client] = connection
         self.metrics.connections.set(len(self.connections))
         self.look_at(connection, connection.check(self.clock(), self.wall_clock()))
@@ -163,6 +202,9 @@ class Gate:
         connection.closing = True
         self._deadlines.drop(connection)
         if self.connections.pop(connection.client, None) is not None:
+            self.visitors.leave(connection.address)
+            if connection.identity is not None:
+                self.visitors.give_place(connection.identity.user)
             self.metrics.connections.set(len(self.connections))
             self.detach(list(connection.sessions.values()))
             connection.sessions.clear()
@@ -195,7 +237,7 @@ class Gate:
         """Clients want rooms no longer; the rooms are told."""
         for session in sessions:
             self.hub.detach(session.room, session.client)
-            self._tell_detached(session)
+            self._departures.tell(session)
         self.carry_out()
 
     def accept(self, accepted: Accepted, owner: ClientId) -> tuple[Connection, bytes] | None:
@@ -211,7 +253,15 @@ class Gate:
         self.hub.receive_attached(answer)
         if pending is not None and isinstance(pending.command, Attach):
             refused = {one.session.client for one in answer.refused}
-            self._take_back(answer.room, [one for one in pending.command.sessions if one.client not in refused])
+            for one in pending.command.sessions:
+                if one.client not in refused and not self.hub.has(answer.room, one.client):
+                    self._departures.take_back(answer.room, one)
+
+    def catch_up(self, connection: Connection) -> None:
+        """The client took what waited: what its sessions missed goes out, room by room, while there is a place."""
+        while not connection.backlog.paused and (session := connection.next_lagging()) is not None:
+            self.hub.catch_up(session)
+            self.carry_out()
 
     def carry_out(self) -> None:
         """Do what the hub decided, in order, until nothing is left to do. What stands behind a failure stays for the
@@ -231,9 +281,13 @@ class Gate:
             self._reattach_due = False
             self.hub.reattach()
 
-    def _count_gaps(self) -> None:
-        self.metrics.gaps.inc(self.hub.gaps - self._gaps_counted)
-        self._gaps_counted = self.hub.gaps
+    def _count(self) -> None:
+        fresh = self.hub.tally - self._counted
+        self._counted = self.hub.tally.copy()
+        self.metrics.gaps.inc(fresh[Count.GAP])
+        self.metrics.lags.inc(fresh[Count.LAG])
+        for source in REPLAYS:
+            self.metrics.replays.labels(source.value).inc(fresh[source])
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:  # Any: a coroutine yields what its loop wants
         """Run something short; the gate owns it. Nothing is started once the gate has stopped."""
@@ -243,17 +297,6 @@ class Gate:
         task = self._group.create_task(_logged(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    async def drain(self, deadline: float) -> None:
-        """Send every client away, in batches, with a moment to come back at; returns by `deadline` (monotonic)."""
-        self.draining = True
-        waiting = list(self.connections.values())
-        for start in range(0, len(waiting), self.settings.drain_batch):
-            for connection in waiting[start : start + self.settings.drain_batch]:
-                connection.end(Code.DRAINING, retry_after_seconds=_return_seconds())
-            await asyncio.sleep(0)
-        while self.connections and self.clock() < deadline:  # noqa: ASYNC110 - polled within a bound, once in a life
-            await asyncio.sleep(DRAIN_STEP_SECONDS)
 
     def _carry_out(self, effect: Effect) -> None:
         match effect:
@@ -268,7 +311,9 @@ class Gate:
             case Ended(session, tell_room):
                 session.outlet.forget(session)
                 if tell_room:
-                    self._tell_detached(session)
+                    self._departures.tell(session)
+            case FellBehind(session):
+                session.outlet.fall_behind(session)
             case _:
                 assert_never(effect)
 
@@ -280,7 +325,7 @@ class Gate:
 
     def _ask(self, ask: Ask) -> None:
         for session in ask.sessions:
-            self._detaches.drop(session.room, session.client)
+            self._departures.drop(session.room, session.client)
         command = Attach(
             room=ask.room,
             actor=UserId(self.gate_id),
@@ -299,8 +344,23 @@ class Gate:
                 break
             await asyncio.sleep(number * GAP_PAUSE_SECONDS)
         log.info("gap_filled" if events is not None else "gap_given_up", room=fill.room, through=fill.through)
-        self.hub.receive_gap(fill.room, fill.after, fill.through, events)
+        owns = self._owns_among(fill.room, events or ())
+        numbered = None if events is None else [one.numbered for one in events]
+        if not self.hub.receive_gap(fill.room, fill.after, fill.through, numbered, owns):
+            for own in owns.values():
+                own.outlet.write(own.frame)
         self.carry_out()
+
+    def _owns_among(self, room: RoomId, missed: Iterable[Fetched]) -> dict[int, Own]:
+        """The answers to commands of this gate's clients that rode on events which got lost: nobody sends them anew."""
+        waiting = self.commands.waiting_in(room)
+        owns = {}
+        for event, _ in missed:
+            owner = waiting.get((event.actor, event.command_id))
+            told = None if owner is None else self.accept(Accepted.of(event), ClientId(owner))
+            if owner is not None and told is not None:
+                owns[event.seq] = Own(ClientId(owner), *told)
+        return owns
 
     async def _replay(self, replay: Replay) -> None:
         """Waiting for a turn and fetching share one bound: without history, attaches are answered all the same."""
@@ -310,34 +370,11 @@ class Gate:
                 if replay.session.stage is not Stage.REPLAYING:
                     return
                 events = await self._missing(replay.session.room, replay.epoch, replay.after, replay.through)
-        self.hub.receive_replay(replay.session, events)
+        self.hub.receive_replay(replay.session, None if events is None else [one.numbered for one in events])
         self.carry_out()
 
-    async def _missing(self, room: RoomId, epoch: Epoch, after: int, through: int) -> list[Numbered] | None:
+    async def _missing(self, room: RoomId, epoch: Epoch, after: int, through: int) -> list[Fetched] | None:
         return await self.queries.missing(room, epoch, after, through, bytes_limit=self.settings.resume_bytes)
-
-    def _take_back(self, room: RoomId, taken: Iterable[SessionOfRoom]) -> None:
-        for one in taken:
-            if not self.hub.has(room, one.client):
-                self._detaches.add(Gone(room, one.client, one.user, one.attach_ref))
-        self._post_detaches()
-
-    def _tell_detached(self, session: Session) -> None:
-        self._detaches.add(_gone(session))
-        self._post_detaches()
-
-    def _post_detaches(self) -> None:
-        for gone in self._detaches.to_post(DETACHES_AT_ONCE):
-            if not self.commands.post(self._detach_command(gone), partial(self._receive_confirm, gone)):
-                break
-            self._detaches.posted(gone)
-
-    def _receive_confirm(self, gone: Gone, taken: bool) -> None:  # noqa: FBT001 - as the link tells it
-        self._detaches.confirmed(gone, taken=taken)
-
-    def _detach_command(self, gone: Gone) -> Detach:
-        session = SessionOfRoom(client=gone.client, user=gone.user, attach_ref=gone.attach_ref)
-        return Detach(room=gone.room, actor=UserId(self.gate_id), command_id=self.new_command_id(), sessions=(session,))
 
 
 class _HubAsker:
@@ -356,10 +393,6 @@ class _HubAsker:
         raise AssertionError(f"an attach is never accepted by an event: {accepted.command_id}")
 
 
-def _gone(session: Session) -> Gone:
-    return Gone(session.room, session.client, session.user, session.attach_ref)
-
-
 def _told_to_room(session: Session) -> SessionOfRoom:
     return SessionOfRoom(
         client=session.client,
@@ -370,10 +403,6 @@ def _told_to_room(session: Session) -> SessionOfRoom:
     )
 
 
-def _return_seconds() -> float:
-    return round(uniform(*RETURN_SECONDS), 2)  # noqa: S311 - jitter, not a secret
-
-
 async def _logged(work: Coroutine[Any, Any, None]) -> None:  # Any: a coroutine yields what its loop wants
     try:
         await work
@@ -381,13 +410,13 @@ async def _logged(work: Coroutine[Any, Any, None]) -> None:  # Any: a coroutine 
         log.exception("task_failed", task=repr(work))
 
 
-def _feed_limits(settings: GatewaySettings) -> FeedLimits:
-    return FeedLimits(
-        ring_events=settings.ring_events,
-        ring_bytes=settings.ring_bytes,
-        held_events=settings.held_events,
-        held_bytes=settings.held_bytes,
-        resume_events=settings.resume_limit,
-        replay_held_events=settings.replay_held_events,
-        replay_held_bytes=settings.replay_held_bytes,
-    )
+def _outcome(verdict: Verdict) -> str:
+    match verdict:
+        case Identity():
+            return "accepted"
+        case TokenRefused(code):
+            return code.value
+        case KeyUnknown():
+            return "key_unknown"
+        case _:
+            assert_never(verdict)

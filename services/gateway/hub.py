@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from schemas.answers import AttachAnswer, Refused
-from schemas.ids import ClientId, CommandId, Epoch, RoomId
+from schemas.ids import ClientId, CommandId, Epoch, RoomId, UserId
 from schemas.routes import shard_of
 from services.gateway.bounds import FeedLimits
 from services.gateway.feed import Feed
 from services.gateway.ring import Numbered
-from services.gateway.session import Effect, LiveEvent, Session
+from services.gateway.session import Effect, LiveEvent, Own, Session, Stage
+from services.gateway.tally import Tally
 
 
 class Hub:
@@ -23,17 +25,23 @@ class Hub:
         self._effects: list[Effect] = []
         self._questions = 0
         self._attaches = 0
-        self._gaps = 0
-
-    @property
-    def gaps(self) -> int:
-        """How many gaps were noticed so far."""
-        return self._gaps
+        self.tally = Tally()
 
     @property
     def session_count(self) -> int:
         """Sessions of all rooms."""
         return sum(len(feed.audience.sessions) for feed in self._feeds.values())
+
+    @property
+    def room_count(self) -> int:
+        """Rooms with a session."""
+        return len(self._feeds)
+
+    def users_of(self, room: RoomId) -> frozenset[UserId]:
+        """Who has a session in the room, and does not hide it."""
+        feed = self._feeds.get(room)
+        sessions = feed.audience.sessions.values() if feed is not None else ()
+        return frozenset(each.user for each in sessions if each.stage is Stage.LIVE and not each.hidden)
 
     def attach(self, session: Session) -> None:
         """A client wants a room. Its session is numbered here."""
@@ -41,7 +49,7 @@ class Hub:
         session.attach_ref = self._attaches
         feed = self._feeds.get(session.room)
         if feed is None:
-            feed = Feed(session.room, self._bounds, self._effects, self._new_command_id)
+            feed = Feed(session.room, self._bounds, self._effects, self.tally, self._new_command_id)
             self._feeds[session.room] = feed
         self._touched.add(feed)
         feed.attach(session)
@@ -84,15 +92,30 @@ class Hub:
         if (feed := self._touch(room)) is not None:
             feed.receive_refusal(command_id, refusal)
 
-    def receive_gap(self, room: RoomId, after: int, through: int, events: Sequence[Numbered] | None) -> None:
-        """The missing events of a room, or None when they cannot be had."""
-        if (feed := self._touch(room)) is not None:
-            feed.receive_gap(after, through, events)
+    def receive_gap(
+        self,
+        room: RoomId,
+        after: int,
+        through: int,
+        events: Sequence[Numbered] | None,
+        owns: Mapping[int, Own] = MappingProxyType({}),
+    ) -> bool:
+        """The missing events of a room, or None when they cannot be had; `owns` are the answers that stand in the place
+        of some. False when the room is not followed here any more (the answers are the caller's then)."""
+        feed = self._touch(room)
+        if feed is not None:
+            feed.receive_gap(after, through, events, owns)
+        return feed is not None
 
     def receive_replay(self, session: Session, events: Sequence[Numbered] | None) -> None:
         """The events one session missed, or None when they cannot be had."""
         if (feed := self._touch(session.room)) is not None:
             feed.receive_replay(session, events)
+
+    def catch_up(self, session: Session) -> None:
+        """The client behind a session that fell behind took what waited for it."""
+        if (feed := self._touch(session.room)) is not None:
+            feed.catch_up(session)
 
     def reattach(self) -> None:
         """Deliveries may have been lost: ask every room about all its sessions, once each."""
@@ -117,7 +140,6 @@ class Hub:
         """What is to be done, in order. Rooms without a session are forgotten."""
         for feed in self._touched:
             feed.flush()
-            self._gaps, feed.gaps = self._gaps + feed.gaps, 0
             if feed.empty:
                 self._feeds.pop(feed.room, None)
         self._touched.clear()

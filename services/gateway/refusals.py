@@ -13,6 +13,8 @@ from schemas.errors import Code
 from schemas.frames import COMMAND_VERBS
 from schemas.ids import CommandId, CommandIdField
 
+QUEUE_FULL_SECONDS: Final = 1.0
+"""When a room's queue, which was full, is worth another try."""
 COMMAND_ID: Final[TypeAdapter[CommandId]] = TypeAdapter(CommandIdField)
 
 
@@ -24,11 +26,27 @@ def overloaded(command: Command, message: str | None = None) -> Refused:
     return Refused.of(Code.OVERLOADED, message, command_id=command.command_id)
 
 
+def queue_full(command: Command, message: str | None = None) -> Refused:
+    """Refuse a command that the queue of its room had no place for, and say when to come again."""
+    refused = overloaded(command, message)
+    return refused.model_copy(update={"retry_after_seconds": QUEUE_FULL_SECONDS})
+
+
+def draining(frame: Mapping[str, object], frame_id: FrameNumber | None, wait_seconds: float) -> Refused:
+    """Refuse a frame unread because this gate goes down. As above: of one that says that it was sent before, nobody
+    here knows."""
+    return _unread(Code.DRAINING, frame, frame_id, wait_seconds)
+
+
 def rate_limited(frame: Mapping[str, object], frame_id: FrameNumber | None, wait_seconds: float) -> Refused:
     """Refuse a frame unread because too many came, whatever else may be wrong with it. As above: of one that says that
     it was sent before, nobody here knows."""
-    code = Code.NO_ANSWER if frame.get("retry") is True else Code.RATE_LIMITED
-    return Refused.of(code, id=frame_id, command_id=command_id_in(frame), retry_after_seconds=round(wait_seconds, 3))
+    return _unread(Code.RATE_LIMITED, frame, frame_id, wait_seconds)
+
+
+def _unread(code: Code, frame: Mapping[str, object], frame_id: FrameNumber | None, wait_seconds: float) -> Refused:
+    said = Code.NO_ANSWER if frame.get("retry") is True else code
+    return Refused.of(said, id=frame_id, command_id=command_id_in(frame), retry_after_seconds=round(wait_seconds, 3))
 
 
 def command_id_in(fields: Mapping[str, object]) -> CommandId | None:

@@ -6,15 +6,15 @@ from collections import deque
 from itertools import islice
 from typing import NamedTuple
 
-from schemas.ids import UserId
+from schemas.events import Expulsion
 
 
 class Numbered(NamedTuple):
-    """One event of a room as WebSocket bytes; `expel` is a user who is no member behind it."""
+    """One event of a room as WebSocket bytes; `expel` is who is no member behind it."""
 
     seq: int
     frame: bytes
-    expel: UserId | None = None
+    expel: Expulsion | None = None
 
 
 class Ring:

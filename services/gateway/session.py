@@ -5,17 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Final, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from schemas.answers import FrameNumber
 from schemas.commands import Position, SaidStatus
+from schemas.events import Expulsion
 from schemas.frames import Attached
 from schemas.ids import ClientId, CommandId, Epoch, RoomId, UserId
+from schemas.roles import Status
+from services.gateway.backlog import Backlog
 from services.gateway.ring import Numbered
 
 
 class Outlet(Protocol):
     """The connection behind a session."""
+
+    @property
+    def backlog(self) -> Backlog:
+        """What waits there."""
 
     def write(self, data: bytes) -> None:
         """Put whole WebSocket frames on the socket; never waits, never raises."""
@@ -23,18 +30,25 @@ class Outlet(Protocol):
     def forget(self, session: Session) -> None:
         """The session is over."""
 
+    def fall_behind(self, session: Session) -> None:
+        """The session gets nothing any more until the connection asks for it to catch up."""
+
 
 class Stage(Enum):
-    """How far a session is."""
+    """WAITING -- the room's answer --> LIVE, or first REPLAYING where something was missed that the ring has no longer.
+    LIVE, or a replay that comes -- the connection's backlog has no place --> LAGGING -- the client took what waited -->
+    LIVE, or first REPLAYING. Any stage --> ENDED.
+
+    WAITING: the room was asked and has not answered. REPLAYING: history is asked for what was missed; what comes live
+    is held. LIVE: every event goes straight on. LAGGING: nothing goes on, and `start` says from where. ENDED: it is
+    over.
+    """
 
     WAITING = auto()
     REPLAYING = auto()
     LIVE = auto()
+    LAGGING = auto()
     ENDED = auto()
-
-
-UNANSWERED: Final = (Stage.WAITING, Stage.REPLAYING)
-"""The stages before a client's `attach` has its answer."""
 
 
 @dataclass(slots=True, eq=False)
@@ -42,9 +56,10 @@ class Session:
     """A client that wants a room's events. `position` is where it wants to go on; `frame_id` names its wish.
 
     `attach_ref` grows with every session that begins at this gate; `status` is what its user last said of themselves in
-    the room over this connection. `start` is where its events begin. While REPLAYING, `held` keeps what came live since
-    then, and `told` the answers to its own commands among it. `attached` and `reset` are what it is told when it is
-    LIVE.
+    the room over this connection. `start` is where its events go on. While REPLAYING, `held` keeps what came live since
+    then; while REPLAYING or LAGGING, `told` keeps the answers to its own commands, by the seq of the event in whose
+    place they stand. `attached` and `reset` are what it is told when it is LIVE, until it has been. `stale`: it was
+    reset, and what the room is now has yet to be told.
     """
 
     room: RoomId
@@ -60,9 +75,20 @@ class Session:
     start: int = 0
     attached: Attached | None = None
     reset: bool = False
+    stale: bool = False
     held: list[Numbered] = field(default_factory=list)
     held_bytes: int = 0
-    told: list[bytes] = field(default_factory=list)
+    told: dict[int, bytes] = field(default_factory=dict)
+
+    @property
+    def unanswered(self) -> bool:
+        """Its client's `attach` has no answer yet."""
+        return self.stage is Stage.WAITING or self.attached is not None
+
+    @property
+    def hidden(self) -> bool:
+        """Its user said of themselves that they are offline."""
+        return self.status is not None and self.status.state is Status.OFFLINE
 
 
 class Own(NamedTuple):
@@ -80,7 +106,7 @@ class LiveEvent(NamedTuple):
     seq: int
     frame: bytes
     own: Own | None = None
-    expel: UserId | None = None
+    expel: Expulsion | None = None
 
 
 class Write(NamedTuple):
@@ -124,4 +150,10 @@ class Ended(NamedTuple):
     tell_room: bool
 
 
-Effect = Write | Ask | Fill | Replay | Ended
+class FellBehind(NamedTuple):
+    """A session is LAGGING: its connection must ask for it to catch up."""
+
+    session: Session
+
+
+Effect = Write | Ask | Fill | Replay | Ended | FellBehind

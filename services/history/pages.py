@@ -9,14 +9,18 @@ from typing import Final, TypeVar
 from schemas import limits
 from schemas.answers import Accepted, MemberView
 from schemas.events import Event
-from schemas.queries import HoleQuery, PageQuery, RoomView
-from schemas.roles import Visibility
-from schemas.state import AppliedCommand, MemberState
+from schemas.queries import HoleQuery, InviteAnswer, PageQuery, RoomView
+from schemas.roles import Role, Visibility
+from schemas.state import AppliedCommand, InviteState, MemberState
 from services.history.records import RoomRecord, Standing
 
 OWN_SOUGHT_EVENTS: Final = 5_000
 """One's own messages are sought among so many events, up to a room's last message, to leave them out of what is unread.
 It bounds what a list of rooms costs, however long somebody has read nothing."""
+
+RULING: Final = frozenset({Role.OWNER, Role.ADMIN, Role.MODERATOR})
+"""Who gets to see bans and invites: the roles that may ban and invite. The room decides who that is
+(services/room/roles.py); a test holds the two together."""
 
 Told = TypeVar("Told", bound=Event)
 
@@ -63,6 +67,11 @@ def is_member(standing: Standing | None) -> bool:
     return standing is not None and standing.membership is not None
 
 
+def may_rule(standing: Standing | None) -> bool:
+    """Whether the user is a member of a role that may ban and invite."""
+    return standing is not None and standing.membership is not None and standing.membership.role in RULING
+
+
 def read_through(room: RoomRecord, member: MemberState) -> int:
     """The seq up to which nothing is unread: the read mark, or the joining where that came later."""
     return min(room.seq, max(member.read, member.joined_seq))
@@ -102,12 +111,32 @@ def room_view(room: RoomRecord, standing: Standing | None, unread_messages: int 
         role=member.role if member is not None else None,
         unread=unread_messages if member is not None else None,
         preview=room.preview or None,
+        metadata=room.metadata,
+        message_count=room.messages,
     )
 
 
 def member_view(member: MemberState) -> MemberView:
     """A member as others see them. Who is online, only the room service knows."""
-    return MemberView(user=member.user, role=member.role)
+    return MemberView(
+        user=member.user,
+        role=member.role,
+        joined_at=member.joined_at,
+        muted=member.muted,
+        muted_until=member.muted_until,
+    )
+
+
+def invite_view(room: RoomRecord, invite: InviteState) -> InviteAnswer:
+    """What who holds an invite learns of the room it leads to."""
+    return InviteAnswer(
+        room=room.room,
+        title=room.title,
+        topic=room.topic,
+        member_count=room.members,
+        role=invite.role,
+        expires_at=invite.expires_at,
+    )
 
 
 def applied_command(event: Event) -> AppliedCommand:

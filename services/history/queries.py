@@ -5,12 +5,19 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final, NamedTuple, assert_never
 
 from schemas.answers import Refused
 from schemas.errors import Code
 from schemas.ids import RoomId, UserId
 from schemas.queries import (
+    BansAnswer,
+    BansQuery,
+    InviteAnswer,
+    InviteQuery,
+    InvitesAnswer,
+    InvitesQuery,
     MembersAnswer,
     MembersQuery,
     MessageAnswer,
@@ -30,7 +37,10 @@ from schemas.queries import (
 )
 from services.history.pages import (
     fitting,
+    invite_view,
+    is_member,
     may_read,
+    may_rule,
     member_view,
     needs_count,
     own_sought_after,
@@ -77,15 +87,18 @@ class Queries:
                 return await self._room(query)
             case MembersQuery():
                 return await self._members(query)
-            case RoomsQuery():
-                return await self._listed(query.actor, await self.store.directory(query.offset, query.limit))
-            case MyRoomsQuery():
-                listed = await self.store.rooms_of(query.actor, query.offset, query.limit)
-                return await self._listed(query.actor, listed)
+            case RoomsQuery() | MyRoomsQuery():
+                return await self._rooms(query)
             case SearchQuery():
                 return await self._search(query)
             case MessageQuery():
                 return await self._message(query)
+            case BansQuery():
+                return await self._bans(query)
+            case InvitesQuery():
+                return await self._invites(query)
+            case InviteQuery():
+                return await self._invite(query)
             case _:
                 assert_never(query)
 
@@ -127,15 +140,51 @@ class Queries:
         """The rooms a search looks through: it never gets to see another one."""
         if query.room is None:
             return [room.room for room in (await self.store.rooms_of(query.actor, 0, SEARCHED_ROOMS)).rooms]
-        opened = await self._open(query.room, query.actor)
+        opened = await self._open(query.room, query.actor, query.through_seq)
         return opened if isinstance(opened, Refused) else [opened.room.room]
 
     async def _message(self, query: MessageQuery) -> MessageAnswer | Refused:
-        opened = await self._open(query.room, query.actor)
+        opened = await self._open(query.room, query.actor, query.through_seq)
         if isinstance(opened, Refused):
             return opened
         found = await self.store.message(query.room, query.message_id)
         return MessageAnswer(event=found) if found is not None else Refused.of(Code.MESSAGE_NOT_FOUND)
+
+    async def _bans(self, query: BansQuery) -> BansAnswer | Refused:
+        opened = await self._open_to_rule(query.room, query.actor, query.through_seq)
+        if isinstance(opened, Refused):
+            return opened
+        if query.user is not None:
+            standing = (await self.store.standings(query.user, [query.room])).get(query.room)
+            ban = standing.ban if standing is not None else None
+            return BansAnswer(room=query.room, bans=() if ban is None else (ban,))
+        found = await self.store.bans(query.room, query.after, query.limit + 1)
+        shown = found[: query.limit]
+        more = len(found) > query.limit
+        return BansAnswer(room=query.room, bans=tuple(shown), next=shown[-1].user if more else None)
+
+    async def _invites(self, query: InvitesQuery) -> InvitesAnswer | Refused:
+        opened = await self._open_to_rule(query.room, query.actor, query.through_seq)
+        if isinstance(opened, Refused):
+            return opened
+        return InvitesAnswer(room=query.room, invites=tuple(await self.store.invites(query.room)))
+
+    async def _invite(self, query: InviteQuery) -> InviteAnswer | Refused:
+        """An invite that the room never made does not exist, and says nothing of whether the room does."""
+        room = await self._through(query.room, query.through_seq or 0)
+        record = await self.store.invite(query.room, query.invite)
+        if room is None or record is None:
+            return Refused.of(Code.ROOM_NOT_FOUND)
+        if record.state is None or record.state.is_worthless(datetime.now(UTC)):
+            return Refused.of(Code.INVITE_INVALID)
+        return Refused.of(Code.ROOM_CLOSED) if room.closed else invite_view(room, record.state)
+
+    async def _rooms(self, query: RoomsQuery | MyRoomsQuery) -> RoomsAnswer:
+        if query.through_room is not None:
+            await self._through(query.through_room, query.through_seq or 0)
+        if isinstance(query, RoomsQuery):
+            return await self._listed(query.actor, await self.store.directory(query.offset, query.limit))
+        return await self._listed(query.actor, await self.store.rooms_of(query.actor, query.offset, query.limit))
 
     async def _listed(self, actor: UserId, listed: RoomPage) -> RoomsAnswer:
         standings = await self.store.standings(actor, [room.room for room in listed.rooms])
@@ -160,6 +209,13 @@ class Queries:
             return Refused.of(Code.ROOM_NOT_FOUND)
         standing = (await self.store.standings(actor, [room_id])).get(room_id)
         return Opened(room, standing) if may_read(room, standing) else Refused.of(Code.ROOM_NOT_FOUND)
+
+    async def _open_to_rule(self, room_id: RoomId, actor: UserId, through_seq: int | None) -> Opened | Refused:
+        """The room, for a member whose role may ban and invite."""
+        opened = await self._open(room_id, actor, through_seq)
+        if isinstance(opened, Refused) or may_rule(opened.standing):
+            return opened
+        return Refused.of(Code.NOT_ALLOWED if is_member(opened.standing) else Code.NOT_A_MEMBER)
 
     async def _through(self, room: RoomId, seq: int) -> RoomRecord | None:
         """The room as soon as it is folded through `seq`; as it is, when that takes too long."""

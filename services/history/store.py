@@ -8,11 +8,11 @@ from typing import Final, NamedTuple, Protocol
 
 from schemas.answers import Accepted
 from schemas.events import Event, Logged, MessagePosted
-from schemas.ids import CommandId, MessageId, RoomId, UserId
-from schemas.state import AppliedCommand, MemberState, MessageState, RoomState
+from schemas.ids import CommandId, InviteId, MessageId, RoomId, UserId
+from schemas.state import AppliedCommand, BanState, InviteState, MemberState, MessageState, RoomState
 from services.history.intake import Outcome
 from services.history.pages import Window
-from services.history.records import RoomRecord, Standing
+from services.history.records import InviteRecord, RoomRecord, Standing
 from services.history.retention import Emptied
 
 FENCE_LIFETIME: Final = timedelta(days=7)
@@ -156,6 +156,18 @@ class Store(Protocol):
 
     async def members(self, room: RoomId, after: UserId | None, limit: int) -> list[MemberState]:
         """Members of a room by user id (code point order), behind `after`."""
+        ...
+
+    async def bans(self, room: RoomId, after: UserId | None, limit: int) -> list[BanState]:
+        """Who is kept out of a room, or was until their ban ended, by user id (code point order), behind `after`."""
+        ...
+
+    async def invites(self, room: RoomId) -> list[InviteState]:
+        """The invites of a room by id, those revoked or swept left out. There are at most `limits.INVITES`."""
+        ...
+
+    async def invite(self, room: RoomId, invite: InviteId) -> InviteRecord | None:
+        """What is known of one invite, a revoked or swept one too; None: the room never made it."""
         ...
 
     async def ping(self) -> None:

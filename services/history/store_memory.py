@@ -9,14 +9,22 @@ from datetime import datetime
 from schemas import limits
 from schemas.answers import Accepted
 from schemas.events import Event, Logged, MessagePosted, Receipt, RoomCreated
-from schemas.ids import CommandId, MessageId, RoomId, UserId
+from schemas.ids import CommandId, InviteId, MessageId, RoomId, UserId
 from schemas.roles import Visibility
-from schemas.state import MemberState
+from schemas.state import BanState, InviteState, MemberState
 from services.history.fold import state_of
 from services.history.intake import Command, Kept, Known, Outcome, Place, Plan, command_of, place_of, plan
 from services.history.messages import MessageRecord, emptied, message_state, told
 from services.history.pages import Window, applied_command, is_member
-from services.history.records import Projection, Put, RoomRecord, Standing, touched_message, touched_reactions
+from services.history.records import (
+    InviteRecord,
+    Projection,
+    Put,
+    RoomRecord,
+    Standing,
+    touched_message,
+    touched_reactions,
+)
 from services.history.retention import Dated, Emptied, due_through
 from services.history.store import FENCE_LIFETIME, REMEMBERED_QUESTIONS, Loaded, RoomPage, TargetFacts
 from services.history.words import wanted_words, words_of
@@ -159,10 +167,23 @@ class MemoryStore:
 
     async def members(self, room: RoomId, after: UserId | None, limit: int) -> list[MemberState]:
         """See `Store.members`."""
-        standings = self._rooms[room].standings if room in self._rooms else {}
-        users = sorted(user for user in standings if after is None or user > after)
-        found = (standings[user].membership for user in users)
+        found = (standing.membership for standing in self._standings_behind(room, after))
         return [member for member in found if member is not None][:limit]
+
+    async def bans(self, room: RoomId, after: UserId | None, limit: int) -> list[BanState]:
+        """See `Store.bans`."""
+        found = (standing.ban for standing in self._standings_behind(room, after))
+        return [ban for ban in found if ban is not None][:limit]
+
+    async def invites(self, room: RoomId) -> list[InviteState]:
+        """See `Store.invites`."""
+        records = self._rooms[room].invites if room in self._rooms else {}
+        found = (records[invite].state for invite in sorted(records))
+        return [invite for invite in found if invite is not None]
+
+    async def invite(self, room: RoomId, invite: InviteId) -> InviteRecord | None:
+        """See `Store.invite`."""
+        return self._rooms[room].invites.get(invite) if room in self._rooms else None
 
     async def ping(self) -> None:
         """Always there."""
@@ -213,6 +234,10 @@ class MemoryStore:
         for room, fence in list(self._fences.items()):
             if fence.expires_at is not None and fence.expires_at < now:
                 del self._fences[room]
+
+    def _standings_behind(self, room: RoomId, after: UserId | None) -> list[Standing]:
+        standings = self._rooms[room].standings if room in self._rooms else {}
+        return [standings[user] for user in sorted(standings) if after is None or user > after]
 
     def _messages(self, room: RoomId) -> Iterable[MessageRecord]:
         return self._rooms[room].messages.values() if room in self._rooms else ()

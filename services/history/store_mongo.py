@@ -7,8 +7,8 @@ from datetime import datetime
 
 from schemas.answers import Accepted
 from schemas.events import Event, Logged, MessagePosted
-from schemas.ids import CommandId, MessageId, RoomId, UserId
-from schemas.state import MemberState
+from schemas.ids import CommandId, InviteId, MessageId, RoomId, UserId
+from schemas.state import BanState, InviteState, MemberState
 from services.history.intake import Outcome
 from services.history.mongo import indexes
 from services.history.mongo.appends import Appends
@@ -17,7 +17,7 @@ from services.history.mongo.emptying import Emptying
 from services.history.mongo.fences import Fences
 from services.history.mongo.reads import Reads
 from services.history.pages import Window
-from services.history.records import RoomRecord, Standing
+from services.history.records import InviteRecord, RoomRecord, Standing
 from services.history.retention import Emptied
 from services.history.store import Loaded, RoomPage, TargetFacts
 
@@ -123,6 +123,21 @@ class MongoStore:
         """See `Store.members`."""
         async with translated():
             return await self._reads.members(room, after, limit)
+
+    async def bans(self, room: RoomId, after: UserId | None, limit: int) -> list[BanState]:
+        """See `Store.bans`."""
+        async with translated():
+            return await self._reads.bans(room, after, limit)
+
+    async def invites(self, room: RoomId) -> list[InviteState]:
+        """See `Store.invites`."""
+        async with translated():
+            return await self._reads.invites(room)
+
+    async def invite(self, room: RoomId, invite: InviteId) -> InviteRecord | None:
+        """See `Store.invite`."""
+        async with translated():
+            return await self._reads.invite(room, invite)
 
     async def ping(self) -> None:
         """See `Store.ping`."""

@@ -8,7 +8,7 @@ from pydantic_core import to_jsonable_python
 
 from schemas import routes
 from schemas.answers import Accepted, Answer
-from schemas.events import Event, Receipt, encode_logged, expelled
+from schemas.events import Event, Receipt, encode_logged, expulsion
 from schemas.fanout import FanoutHeaders, FanoutKind
 from schemas.ids import ClientId, GateId, RoomId
 from schemas.operations import Inspection
@@ -68,7 +68,10 @@ def receipt_entry(receipt: Receipt, fence: int) -> LogEntry:
 
 def event_headers(event: Event, skip: ClientId | None, answer: Accepted) -> FanoutHeaders:
     """An event for the gates; for `skip` it is the `answer` to its own command."""
-    headers = FanoutHeaders(FanoutKind.EVENT, event.room, event.epoch, event.seq, expel=expelled(event))
+    headers = FanoutHeaders(FanoutKind.EVENT, event.room, event.epoch, event.seq)
+    gone = expulsion(event)
+    if gone is not None:
+        headers = replace(headers, expel=gone.user, expel_code=gone.code.value)
     if skip is None:
         return headers
     return replace(

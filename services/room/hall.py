@@ -5,6 +5,7 @@ A hall lives exactly as long as the channel its commands come through (design §
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Final
@@ -13,8 +14,8 @@ from schemas.answers import Accepted, Refused
 from schemas.commands import EVENTLESS_VERBS, GATE_VERBS, OPERATOR_VERBS, ClientCommand, Command, Detach, Session
 from schemas.control import WorkerId
 from schemas.errors import Code
-from schemas.events import Event, MessagePosted, expelled
-from schemas.fanout import FanoutKind
+from schemas.events import Event, MessagePosted, expulsion
+from schemas.fanout import FanoutKind, RoomTop, roomless_headers
 from schemas.ids import GateId, RoomId, UserId
 from schemas.signals import PresenceSignal, ReceiptSignal, Signal
 from schemas.state import Snapshot
@@ -49,6 +50,7 @@ from services.room.rosters import Rosters
 from services.room.sessions import Sessions
 from services.room.standing import standing
 from services.room.targets import Target, Targets, target_of
+from services.room.tops import Tops, messages_by_gate
 from services.room.typists import Typists
 
 NEVER_LOOKED_UP: Final = GATE_VERBS | OPERATOR_VERBS | EVENTLESS_VERBS
@@ -70,7 +72,9 @@ class Want(Enum):
 class Hall:
     """The rooms, sessions and rosters of one shard under one channel."""
 
-    def __init__(self, worker: WorkerId, rules: PresenceRules, *, rooms_limit: int, targets_limit: int) -> None:
+    def __init__(
+        self, worker: WorkerId, rules: PresenceRules, *, quiet_seconds: float, rooms_limit: int, targets_limit: int
+    ) -> None:
         self.sessions = Sessions()
         self.targets = Targets(targets_limit)
         self.rosters = Rosters()
@@ -78,6 +82,7 @@ class Hall:
         self._worker = worker
         self._presence = Presence(rules)
         self._typists = Typists()
+        self._quiet = Tops(quiet_seconds)
 
     def wants_room(self, order: Order) -> bool:
         """The order cannot be decided before its room is loaded. Nobody has a session of a room that is not held, so
@@ -98,10 +103,21 @@ class Hall:
         """Hold a room; gates that may have missed its last event hear how far it is."""
         held = HeldRoom.from_snapshot(snapshot)
         self.rooms.put(snapshot.room, held)
-        gates = self.reach(snapshot.room)
-        if held.room is None or not gates:
-            return Outcome()
-        return Outcome(effects=(FanOut(plain_headers(FanoutKind.TOP, held.room), gates, b""),))
+        return Outcome(effects=self._tops([snapshot.room]))
+
+    def tell_tops(self, now: float) -> Outcome:
+        """Gates hear how far the rooms are that fell quiet."""
+        return Outcome(effects=self._tops(self._quiet.take_due(now)))
+
+    def _tops(self, rooms: Iterable[RoomId]) -> Effects:
+        held = [found.room for room in rooms if (found := self.rooms.find(room)) is not None]
+        known = [
+            (RoomTop(room=room.room, epoch=room.epoch, seq=room.seq), self.reach(room.room))
+            for room in held
+            if room is not None
+        ]
+        headers = roomless_headers(FanoutKind.TOPS)
+        return tuple(FanOut(headers, (gate,), tops.to_json()) for gate, tops in messages_by_gate(known))
 
     def receive_order(self, order: Order, at: datetime, now: float) -> Outcome:
         """Decide an order whose room is held, and take its event into the room. It is in progress until `release`.
@@ -181,9 +197,9 @@ class Hall:
             case Dismissal():
                 return self._dismissed(order, decision, now)
             case _:
-                return self._happened(order, held, decision)
+                return self._happened(order, held, decision, now)
 
-    def _happened(self, order: Order, held: HeldRoom, event: Event) -> Outcome:
+    def _happened(self, order: Order, held: HeldRoom, event: Event, now: float) -> Outcome:
         command, frame, answer = order.command, event.to_json(), Accepted.of(event)
         rides = command.client if command.client and self.sessions.holds(command.room, command.client) else None
         gates = self.reach(command.room)
@@ -191,12 +207,13 @@ class Hall:
         held.room = evolve(held.room, event)
         held.recent.remember(command.actor, answer)
         self.targets.receive_event(event)
+        self._quiet.receive_event(command.room, now)
         if isinstance(event, MessagePosted):
             self._typists.receive_message(command.room, command.actor)
-        gone = expelled(event)
+        gone = expulsion(event)
         if gone is not None:
-            self.sessions.expel(command.room, gone)
-            self._presence.expel(command.room, gone)
+            self.sessions.expel(command.room, gone.user)
+            self._presence.expel(command.room, gone.user)
         return Outcome(
             room=command.room,
             tag=order.tag,

@@ -192,7 +192,7 @@ def has_no_voice(who: MemberState | FormerState, now: datetime) -> bool:
 
 def is_worthless(invite: InviteState, now: datetime) -> bool:
     """The invite lets nobody in any more: it has expired, or is used up."""
-    return invite.expires_at <= now or (invite.max_uses is not None and invite.uses >= invite.max_uses)
+    return invite.is_worthless(now)
 
 
 def next_moment(room: Room | None, now: datetime) -> datetime:

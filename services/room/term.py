@@ -56,6 +56,7 @@ class Term:
         self._hall = Hall(
             around.worker,
             settings.presence_rules,
+            quiet_seconds=settings.heartbeat_seconds,
             rooms_limit=max(1, settings.rooms_limit // settings.shards),
             targets_limit=max(1, settings.targets_limit // settings.shards),
         )
@@ -155,6 +156,7 @@ class Term:
         for gate in self._hall.rosters.overdue(now, now + self._around.settings.roster_seconds):
             self._ask_roster(gate)
         self._append(self._hall.tell_presence(now))
+        self._append(self._hall.tell_tops(now))
 
     # Handlers
 

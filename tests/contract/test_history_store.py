@@ -368,3 +368,41 @@ async def test_a_receipt_of_somebody_who_is_no_member_says_nothing(history):
 
 async def test_a_store_that_answers_can_be_pinged(history):
     await history.ping()
+
+
+async def test_bans_are_told_by_user_id_in_code_point_order(history):
+    story = Chronicle()
+    log = [story.created(members=("alice", "bob"))]
+    log += [story.event("member_banned", user=user, text=f"for {user}") for user in ("zoë", "bob", "Dan", "eve")]
+    log += [
+        story.event("member_unbanned", user="eve"),
+        story.joined("erin", role="reader"),
+        story.left("erin", kept=True),
+    ]
+    await append(history, *log)
+    assert [(ban.user, ban.text) for ban in await history.bans("general", None, 10)] == [
+        ("Dan", "for Dan"),
+        ("bob", "for bob"),
+        ("zoë", "for zoë"),
+    ]
+    assert [ban.user for ban in await history.bans("general", "Dan", 1)] == ["bob"]
+    assert await history.bans("elsewhere", None, 10) == []
+
+
+async def test_invites_are_told_by_id_and_a_revoked_one_is_known_for_what_it_was(history):
+    story = Chronicle()
+    at = BEGAN + timedelta(days=1)
+    created = story.created()
+    ids = ("invite-b", "invite-a", "invite-c")
+    made = [story.event("invite_created", invite=invite, role="member", expires_at=at) for invite in ids]
+    await append(history, created, *made)
+    await append(history, story.event("invite_revoked", invite="invite-c"), story.joined("bob", invite="invite-a"))
+    assert [(invite.invite, invite.uses) for invite in await history.invites("general")] == [
+        ("invite-a", 1),
+        ("invite-b", 0),
+    ]
+    assert (await history.invite("general", "invite-a")).state.uses == 1
+    assert (await history.invite("general", "invite-c")).state is None
+    assert await history.invite("general", "invite-d") is None
+    assert await history.invite("elsewhere", "invite-a") is None
+    assert await history.invites("elsewhere") == []

@@ -1,13 +1,16 @@
 """One chat message costs one publish to the log and one delivery to each gate that holds a session (I3, I4, I6)."""
 
 import asyncio
+import re
 import time
 from contextlib import asynccontextmanager
 
+import httpx
 import pymongo
 import pytest
 
 from schemas import routes
+from services.room.tops import TELLINGS
 from tests.bed.native import NativeClient
 from tests.bed.waiting import eventually
 
@@ -16,6 +19,7 @@ pytestmark = [pytest.mark.broker, pytest.mark.store, pytest.mark.stack]
 CLIENTS_PER_GATE = 50
 MESSAGES = 200
 ROOM = "counted"
+TOPS = re.compile(r'^gateway_fanout_deliveries_total\{kind="tops"\} (\S+)', re.MULTILINE)
 
 
 @asynccontextmanager
@@ -48,6 +52,13 @@ def deliveries(management):
     return {name: management.counters(name)["published"] for name in (*queues, log)}
 
 
+async def tops_of(stack):
+    """How often each gate heard how far quiet rooms are: what it gets beside messages."""
+    async with httpx.AsyncClient(trust_env=False, timeout=10) as http:
+        pages = [(await http.get(f"{gate.url}/metrics")).text for gate in stack.gates]
+    return [int(float(found[1])) if (found := TOPS.search(page)) else 0 for page in pages]
+
+
 async def settled(read, quiet_seconds=6.0, within_seconds=60.0):
     """What `read` says once it has said the same for `quiet_seconds`: the broker's counters come late."""
     said, since = read(), time.monotonic()
@@ -68,6 +79,7 @@ async def test_i6_each_message_reaches_each_gate_with_a_session_once_and_no_othe
     async with attached_members(stack, busy) as clients:
         await eventually(lambda: presence_is_said(clients), 60)
         before = await settled(lambda: deliveries(management))
+        tops = await tops_of(stack)
         bindings = management.bindings()
         texts = [f"message {number}" for number in range(MESSAGES)]
         for number, text in enumerate(texts):
@@ -82,7 +94,10 @@ async def test_i6_each_message_reaches_each_gate_with_a_session_once_and_no_othe
 
         after = await settled(lambda: deliveries(management))
         grown = sorted(after[name] - before[name] for name in after)
-        assert grown == [0, MESSAGES, MESSAGES, MESSAGES]  # the idle gate, two gates, the log
+        more = sorted(now - then for now, then in zip(await tops_of(stack), tops, strict=True))
+        assert more[0] == 0
+        assert max(more) <= TELLINGS
+        assert grown == [0, MESSAGES, *(MESSAGES + count for count in more[1:])]  # the idle gate, the log, two gates
         assert management.bindings() == bindings
     assert stored_messages(stack.mongo_url) == list(zip(expected, texts, strict=True))
 

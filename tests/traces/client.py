@@ -9,10 +9,14 @@ from pydantic_core import from_json
 from schemas.answers import Accepted
 from schemas.commands import SaidStatus, SetStatus
 from schemas.ids import ClientId, RoomId, UserId
+from services.gateway.backlog import Backlog
 from services.gateway.session import Session
 
 if TYPE_CHECKING:
     from tests.traces.world import World
+
+PLACES = 2
+"""So many pushes have a place in the backlog of a client that does not read."""
 
 
 class Client:
@@ -25,6 +29,8 @@ class Client:
         self.name = f"{own.replace('-', '.', 1)}@{self.gate}"
         self.sessions: dict[RoomId, Session] = {}
         self.tops: dict[str, int] = {}
+        self.backlog = Backlog(frames_limit=PLACES)
+        self._behind: list[Session] = []
         self._world = world
 
     def write(self, data: bytes) -> None:
@@ -37,6 +43,16 @@ class Client:
         if self.sessions.get(session.room) is session:
             del self.sessions[session.room]
             self.tops.pop(session.room, None)
+
+    def fall_behind(self, session: Session) -> None:
+        """The hub keeps nothing for it any more."""
+        self._behind.append(session)
+        self._world.say(f"  {self.name} falls behind at {session.room} {session.start}")
+
+    def take_behind(self) -> list[Session]:
+        """The sessions that want to catch up."""
+        behind, self._behind = self._behind, []
+        return [session for session in behind if self.sessions.get(session.room) is session]
 
     def remember_status(self, said: SetStatus) -> None:
         """The room took what the user said of themselves."""

@@ -13,16 +13,16 @@ from schemas.answers import Accepted, AttachAnswer, Refused
 from schemas.commands import Attach, Command, Detach, Position, SetStatus
 from schemas.commands import Session as SessionOfRoom
 from schemas.errors import Code
-from schemas.events import EVENT, Event, expelled
-from schemas.fanout import FanoutHeaders, FanoutKind
-from schemas.frames import SERVER_FRAMES, Attached, Detached, Reset
+from schemas.events import EVENT, Event, expulsion
+from schemas.fanout import FanoutHeaders, FanoutKind, RoomTops
+from schemas.frames import SERVER_FRAMES, Attached, Detached, Lagged, Reset
 from schemas.ids import ClientId, CommandId, GateId, RoomId, UserId
 from schemas.queries import HoleQuery, PageAnswer, QueryAnswer
 from schemas.signals import SIGNAL
 from services.gateway.bounds import FeedLimits
 from services.gateway.hub import Hub
 from services.gateway.ring import Numbered
-from services.gateway.session import Ask, Effect, Ended, Fill, LiveEvent, Own, Replay, Session, Write
+from services.gateway.session import Ask, Effect, Ended, FellBehind, Fill, LiveEvent, Own, Replay, Session, Write
 from services.gateway.wire import text_frame
 from services.room.effects import FanOut
 from tests.traces.broker import Delivery
@@ -80,6 +80,17 @@ class Gate:
         self._tell_detached(session)
         self.carry_out()
 
+    def stop_reading(self, client: Client) -> None:
+        """A client's socket is full."""
+        client.backlog.pause()
+
+    def read_on(self, client: Client) -> None:
+        """A client took what waited for it."""
+        client.backlog.resume()
+        for session in client.take_behind():
+            self.hub.catch_up(session)
+            self.carry_out()
+
     def submit(self, client: Client, command: Command) -> None:
         """A client wishes something; the answer comes by reply, or in the place of its own event."""
         if any(command.command_id == other.command_id and client is owner for owner, other in self._pending.values()):
@@ -116,8 +127,9 @@ class Gate:
                 self._receive_event(headers, fan_out.body)
             case FanoutKind.SIGNAL:
                 self.hub.receive_signal(headers.room, text_frame(fan_out.body))
-            case FanoutKind.TOP:
-                self.hub.receive_top(headers.room, headers.epoch, headers.seq)
+            case FanoutKind.TOPS:
+                for top in RoomTops.model_validate_json(fan_out.body).tops:
+                    self.hub.receive_top(top.room, top.epoch, top.seq)
             case FanoutKind.ATTACHED:
                 self._receive_attached(AttachAnswer.model_validate_json(fan_out.body))
             case FanoutKind.PROBE:
@@ -185,6 +197,8 @@ class Gate:
                 session.outlet.forget(session)
                 if tell_room:
                     self._tell_detached(session)
+            case FellBehind(session):
+                session.outlet.fall_behind(session)
 
     def _write(self, write: Write) -> None:
         """One line a frame, whoever gets it."""
@@ -235,7 +249,7 @@ class Gate:
 
     def _receive_event(self, headers: FanoutHeaders, body: bytes) -> None:
         own = self._own(headers)
-        event = LiveEvent(headers.epoch, headers.seq, text_frame(body), own, headers.expel)
+        event = LiveEvent(headers.epoch, headers.seq, text_frame(body), own, headers.expulsion)
         followed = self.hub.receive_event(headers.room, event)
         if not followed and own is not None:
             self._tell(own.outlet, _accepted(headers))
@@ -299,6 +313,8 @@ class Gate:
                 return words.detached(frame)
             case Reset():
                 return words.reset(frame)
+            case Lagged():
+                return words.lagged(frame)
             case _:
                 raise AssertionError(f"no story has a {frame.type}")
 
@@ -319,7 +335,7 @@ def _missing(answer: QueryAnswer | None, epoch: str, after: int, through: int) -
 
 
 def _numbered(event: Event) -> Numbered:
-    return Numbered(event.seq, text_frame(event.to_json()), expelled(event))
+    return Numbered(event.seq, text_frame(event.to_json()), expulsion(event))
 
 
 def _accepted(headers: FanoutHeaders) -> Accepted:

@@ -12,7 +12,7 @@ from schemas import limits
 from schemas.answers import Accepted, Refused
 from schemas.commands import SaidStatus
 from schemas.events import Event, Receipt
-from schemas.frames import Attached, Detached, Reset
+from schemas.frames import Attached, Detached, Lagged, Reset
 from schemas.operations import Inspection
 from schemas.queries import (
     HoleQuery,
@@ -119,6 +119,10 @@ class Words:
     def reset(self, frame: Reset) -> str:
         """The word to start afresh."""
         return f"reset {frame.room} to {self.epoch(frame.epoch)}/{frame.seq}"
+
+    def lagged(self, frame: Lagged) -> str:
+        """What is replayed to a client that did not keep up."""
+        return f"lagged in {frame.room}: {frame.from_seq + 1} to {frame.to_seq} come now"
 
     def status(self, said: SaidStatus) -> str:
         """How available somebody says they are."""

@@ -13,12 +13,13 @@ from pydantic import ValidationError
 from schemas import routes
 from schemas.answers import Accepted, Refused
 from schemas.commands import COMMAND, EVENTLESS_VERBS, Position
-from schemas.fanout import FanoutKind
+from schemas.fanout import FanoutKind, RoomTops
 from schemas.ids import GateId, InviteId
 from schemas.queries import QUERY
 from services.room.effects import FanOut, Reply
 from services.room.line import Ack
 from tests.traces.broker import CommandQueue, Delivery, UnderWay
+from tests.traces.client import Client
 from tests.traces.gate import Gate
 from tests.traces.grammar import DIRECT, READS, Saying, read_saying, room_from
 from tests.traces.history import History
@@ -123,8 +124,9 @@ class World:
         match headers.kind:
             case FanoutKind.EVENT:
                 return f"event {headers.room} {headers.seq}"
-            case FanoutKind.TOP:
-                return f"{headers.room} is at {self.words.epoch(headers.epoch)}/{headers.seq}"
+            case FanoutKind.TOPS:
+                tops = RoomTops.model_validate_json(effect.body).tops
+                return ", ".join(f"{top.room} is at {self.words.epoch(top.epoch)}/{top.seq}" for top in tops)
             case FanoutKind.ATTACHED:
                 return f"attached at {headers.room} {headers.seq}"
             case _:
@@ -217,6 +219,12 @@ class World:
                 self._wait(span)
             case ["show", room]:
                 self._show(room)
+            case [client, "stops", "reading"]:
+                gate, own = self._client_named(client)
+                gate.stop_reading(own)
+            case [client, "reads", "on"]:
+                gate, own = self._client_named(client)
+                gate.read_on(own)
             case ["history", "stops"]:
                 self.history.stop()
             case ["history", "starts"]:
@@ -229,6 +237,12 @@ class World:
             case _:
                 if not self._machines.do(step):
                     raise BadStep(f"nobody can do this: {step}")
+
+    def _client_named(self, name: str) -> tuple[Gate, Client]:
+        who, _, gate_name = name.partition("@")
+        user, _, device = who.partition(".")
+        gate = self._machines.gate(gate_name)
+        return gate, gate.client(user, device or None)
 
     def _wait(self, span: str) -> None:
         """Time passes, and everybody who looks at a clock does."""

@@ -68,7 +68,7 @@ class Term:
     def __init__(self, worker: Worker, world: World) -> None:
         self.worker = worker
         self._world = world
-        self.hall = Hall(worker.name, PRESENCE, rooms_limit=100, targets_limit=100)
+        self.hall = Hall(worker.name, PRESENCE, quiet_seconds=5, rooms_limit=100, targets_limit=100)
         self.open = True
         self.active = False
         self.stalled: str | None = None
@@ -137,6 +137,7 @@ class Term:
         for gate in self.hall.rosters.overdue(now, now + ROSTER_SECONDS):
             self._world.ask_roster(self, gate)
         self.tell_presence()
+        self._append(self.hall.tell_tops(now))
 
     def tell_presence(self) -> None:
         """Say what is due of who is there."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Depends, Header
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -11,9 +11,13 @@ from starlette.requests import Request
 from schemas.errors import Code
 from schemas.ids import CommandId, CommandIdField, UserId
 from services.gateway.doors.backend import Backend
-from services.gateway.doors.problems import refuse
+from services.gateway.doors.problems import INSECURE_TRANSPORT, Refusal, refuse
+from services.gateway.refusals import rate_limited
 from services.gateway.tokens import Identity, TokenRefused
 
+TOKENS_IN_QUERY: Final = frozenset(("token", "access_token"))
+# What FastAPI takes for true in a header.
+TRUE_WORDS: Final = frozenset(("true", "1", "on", "yes", "t", "y"))
 IdempotencyKey = Annotated[CommandIdField | None, Header(alias="Idempotency-Key")]
 RetryFlag = Annotated[bool, Header(alias="Idempotency-Retry")]
 
@@ -29,13 +33,27 @@ Gate = Annotated[Backend, Depends(_gate)]
 Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False, bearerFormat="JWT"))]
 
 
-async def _identity(gate: Gate, bearer: Bearer) -> Identity:
+async def _identity(request: Request, gate: Gate, bearer: Bearer) -> Identity:
+    if not TOKENS_IN_QUERY.isdisjoint(request.query_params):
+        told = "a token does not travel in the URL: give it in the Authorization header"
+        raise refuse(Code.BAD_FIELD, told, word=INSECURE_TRANSPORT)
     if bearer is None or not bearer.credentials:
         raise refuse(Code.UNAUTHENTICATED, "Authentication required", word="MISSING_AUTH")
-    verdict = gate.identify(bearer.credentials)
+    if len(request.headers.getlist("Authorization")) > 1:
+        raise refuse(Code.BAD_FIELD, "the request has two Authorization headers")
+    verdict = await gate.identify(bearer.credentials)
     if isinstance(verdict, TokenRefused):
         raise refuse(verdict.code, verdict.message)
+    wait = gate.ask(verdict.user)
+    if wait > 0:
+        raise Refusal(rate_limited(_asked_of(request), None, wait))
     return verdict
+
+
+def _asked_of(request: Request) -> dict[str, object]:
+    """What a refusal wants to know of a request whose body nobody reads."""
+    said = request.headers.get("Idempotency-Retry", "").lower()
+    return {"retry": said in TRUE_WORDS, "command_id": request.headers.get("Idempotency-Key")}
 
 
 Caller = Annotated[Identity, Depends(_identity)]

@@ -1,4 +1,5 @@
-"""The WebSocket door at `/ws`: a protocol class that uvicorn hands the accepted connection to.
+"""The WebSocket door at `/ws`, and at `/chat/ws/<id>` in other words (`conversation`): a protocol class that uvicorn
+hands the accepted connection to.
 
 Handshake, fragments and control frames are websockets' sans-I/O `ServerProtocol`; pushed frames come ready-made and go
 to the transport past it. There is no task per connection. Compression is not negotiated.
@@ -6,9 +7,8 @@ to the transport past it. There is no task per connection. Compression is not ne
 A message above `frame_bytes` is answered `too_large` and the connection stays; one above `frame_discard_bytes` cannot
 even be read over: it is answered `too_large` and the connection closes with 1009.
 
-While more than `write_buffer_bytes` wait to be sent, nothing is read from the client. Pushes beyond that many unsent
-bytes end it (4001); answers to its own questions are not counted, and without reading there are no new questions. So at
-most `write_buffer_bytes` of pushes and the answers in flight wait for one client.
+While more than `write_buffer_bytes` wait to be sent, nothing is read from the client, and its connection counts what is
+pushed (`backlog.py`): so at most that much, the backlog, the answers in flight and one replay wait for one client.
 """
 
 from __future__ import annotations
@@ -23,13 +23,26 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 from websockets.exceptions import InvalidState, PayloadTooBig
 from websockets.frames import Frame, Opcode
-from websockets.http11 import Request
-from websockets.protocol import OPEN
-from websockets.server import ServerProtocol
+from websockets.http11 import Request, Response
+from websockets.protocol import CONNECTING, OPEN
 
 from schemas.errors import Code
 from services.gateway.connection import Connection
-from services.gateway.doors.handshake import choose_subprotocol, token_of
+from services.gateway.doors.conversation.admission import PREFIX as CONVERSATIONS
+from services.gateway.doors.conversation.door import Conversations, ConversationSocket
+from services.gateway.doors.handshake import (
+    Handshake,
+    Passed,
+    Reason,
+    Rules,
+    Stopped,
+    came_by_https,
+    choose_subprotocol,
+    examine,
+    stop,
+    stop_at_limit,
+    stop_at_path,
+)
 from services.gateway.gate import Gate
 
 log = structlog.get_logger()
@@ -47,15 +60,19 @@ class WebSocketDoor(asyncio.Protocol):
     def __init__(
         self,
         gate: Gate,
+        rules: Rules,
+        conversations: Conversations,
         config: Config,  # noqa: ARG002 - uvicorn's signature
         server_state: ServerState,
         app_state: dict[str, Any],  # noqa: ARG002 - uvicorn's signature; Any: its own table
     ) -> None:
         self._gate = gate
-        self._limit = gate.settings.write_buffer_bytes
+        self._rules = rules
+        self._conversations = conversations
+        self._conversation: ConversationSocket | None = None
         self._server_state = server_state
         self._transport: asyncio.Transport | None = None
-        self._protocol = ServerProtocol(
+        self._protocol = Handshake(
             select_subprotocol=choose_subprotocol,
             max_size=gate.settings.frame_discard_bytes,
             logger=_QUIET,
@@ -65,7 +82,6 @@ class WebSocketDoor(asyncio.Protocol):
         self._size = 0
         self._opcode = Opcode.TEXT
         self._paused = False
-        self._answers_unsent = 0
         self._written = 0
         self._taken = 0
 
@@ -74,7 +90,7 @@ class WebSocketDoor(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The HTTP protocol hands its transport over."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's transports are no subclasses of asyncio's
-        self._transport.set_write_buffer_limits(high=self._limit)
+        self._transport.set_write_buffer_limits(high=self._gate.settings.write_buffer_bytes)
         self._server_state.connections.add(self)  # type: ignore[arg-type]  # uvicorn lists its own classes
 
     def data_received(self, data: bytes) -> None:
@@ -102,6 +118,8 @@ class WebSocketDoor(asyncio.Protocol):
             log.debug("socket_lost", error=repr(exc))
         if self._connection is not None:
             self._gate.disconnect(self._connection)
+        if self._conversation is not None:
+            self._conversation.release()
         self._transport = None
 
     def pause_writing(self) -> None:
@@ -109,12 +127,20 @@ class WebSocketDoor(asyncio.Protocol):
         self._paused = True
         if self._transport is not None:
             self._transport.pause_reading()
+        if self._connection is not None:
+            self._connection.receive_pause()
 
     def resume_writing(self) -> None:
-        """The client caught up."""
+        """The client caught up. What it missed is written in a callback of its own: this one may come from within a
+        write."""
         self._paused = False
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
+        asyncio.get_running_loop().call_soon(self._tell_drained)
+
+    def _tell_drained(self) -> None:
+        if self._connection is not None and not self._paused and not self._connection.closing:
+            self._connection.receive_drained()
 
     def shutdown(self) -> None:
         """uvicorn ends: whoever is still here after the drain is cut."""
@@ -123,15 +149,7 @@ class WebSocketDoor(asyncio.Protocol):
     # What the connection calls.
 
     def write(self, data: bytes) -> None:
-        """Push whole frames. A client that leaves too much of them unread is closed instead (4001)."""
-        if self._paused and self._connection is not None and self._pushes_unsent() > self._limit:
-            self._connection.end(Code.SLOW_CONSUMER, quiet=True)
-        else:
-            self._put(data)
-
-    def answer(self, data: bytes) -> None:
-        """Put what the client asked for on the wire, however much waits there."""
-        self._answers_unsent = min(self._answers_unsent, self._unsent()) + len(data)
+        """Put whole frames on the wire, however much waits there."""
         self._put(data)
 
     def catches_up(self) -> bool:
@@ -161,20 +179,82 @@ class WebSocketDoor(asyncio.Protocol):
     # The handshake.
 
     def _shake_hands(self, request: Request) -> None:
-        if request.path.partition("?")[0] != PATH:
-            response = self._protocol.reject(HTTPStatus.NOT_FOUND, "There is no WebSocket here.\n")
-        elif self._gate.draining:
-            response = self._protocol.reject(HTTPStatus.SERVICE_UNAVAILABLE, "This gate is going down.\n")
+        self._protocol.https = came_by_https(request, self._peer(), self._rules)
+        passed = self._examine(request)
+        if isinstance(passed, Stopped):
+            self._turn_away(passed)
+            return
+        response = self._protocol.accept(request)
+        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+            self._gate.metrics.handshakes_refused.labels(Reason.MALFORMED.value).inc()
+            self._respond(response)
+        elif request.path.startswith(CONVERSATIONS):
+            self._let_in_later(request, passed, response)
         else:
-            response = self._protocol.accept(request)
+            self._respond(response)
+            self._connection = self._gate.connect(self, passed.address)
+            if passed.token is not None:
+                self._connection.identify(passed.token)
+
+    def _examine(self, request: Request) -> Passed | Stopped:
+        """What is asked of a handshake at every path: a place, an origin and a token that may be."""
+        if request.path.partition("?")[0] != PATH and not request.path.startswith(CONVERSATIONS):
+            return stop_at_path()
+        if self._gate.draining:
+            return stop(Reason.DRAINING, Code.DRAINING)
+        passed = examine(request, self._peer(), self._rules)
+        if isinstance(passed, Stopped):
+            return passed
+        turned_away = self._gate.admit(passed.address)
+        return passed if turned_away is None else stop_at_limit(turned_away)
+
+    def _peer(self) -> str:
+        name = self._transport.get_extra_info("peername") if self._transport is not None else None
+        return str(name[0]) if isinstance(name, tuple) and name else ""
+
+    def _let_in_later(self, request: Request, passed: Passed, response: Response) -> None:
+        """A conversation's handshake waits for history. Nothing is read meanwhile: what the client sends already stays
+        in the kernel."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+            self._gate.spawn(self._let_in(request, passed, response))
+
+    async def _let_in(self, request: Request, passed: Passed, response: Response) -> None:
+        try:
+            verdict = await self._conversations.knock(request, passed, self)
+            if isinstance(verdict, Stopped):
+                self._turn_away(verdict)
+            else:
+                self._enter(verdict, response)
+        finally:
+            if self._protocol.state is CONNECTING:
+                self.abort()
+
+    def _enter(self, conversation: ConversationSocket, response: Response) -> None:
+        """The address's place is asked for again: others may have taken it while history was asked."""
+        self._conversation = conversation
+        turned_away = self._gate.admit(conversation.address)
+        if self._transport is None or self._transport.is_closing():
+            conversation.release()
+        elif self._gate.draining:
+            self._turn_away(stop(Reason.DRAINING, Code.DRAINING))
+        elif turned_away is not None:
+            self._turn_away(stop_at_limit(turned_away))
+        else:
+            self._respond(response)
+            self._connection = conversation.open()
+            if not self._paused and not self._transport.is_closing():
+                self._transport.resume_reading()
+
+    def _turn_away(self, stopped: Stopped) -> None:
+        """Refuse a handshake with a body that says why."""
+        self._gate.metrics.handshakes_refused.labels(stopped.reason.value).inc()
+        self._protocol.send_problem(stopped)
+        self._flush()
+
+    def _respond(self, response: Response) -> None:
         self._protocol.send_response(response)
         self._flush()
-        if self._protocol.state is not OPEN:
-            return
-        self._connection = self._gate.connect(self)
-        token = token_of(request)
-        if token is not None:
-            self._connection.identify(token)
 
     # Frames.
 
@@ -209,7 +289,7 @@ class WebSocketDoor(asyncio.Protocol):
         elif self._opcode is Opcode.BINARY:
             connection.receive_unreadable(Code.BAD_FRAME, "frames are text")
         else:
-            connection.receive_text(bytes(text))
+            (self._conversation or connection).receive_text(bytes(text))
 
     # Bytes.
 
@@ -234,8 +314,3 @@ class WebSocketDoor(asyncio.Protocol):
 
     def _unsent(self) -> int:
         return 0 if self._transport is None else self._transport.get_write_buffer_size()
-
-    def _pushes_unsent(self) -> int:
-        unsent = self._unsent()
-        self._answers_unsent = min(self._answers_unsent, unsent)
-        return unsent - self._answers_unsent

@@ -149,6 +149,7 @@ function onAttached(work, frame) {
     phase: "here",
     member: true,
     title: frame.title,
+    topic: frame.topic ?? room.topic,
     visibility: frame.visibility,
     closed: frame.closed ?? false,
     role: frame.role ?? room.role,

@@ -10,8 +10,8 @@ from pymongo import ASCENDING, DESCENDING
 from schemas import limits
 from schemas.answers import Accepted
 from schemas.events import Event, MessagePosted
-from schemas.ids import CommandId, MessageId, RoomId, UserId
-from schemas.state import MemberState
+from schemas.ids import CommandId, InviteId, MessageId, RoomId, UserId
+from schemas.state import BanState, InviteState, MemberState
 from services.history.documents import (
     Document,
     key_of,
@@ -29,7 +29,7 @@ from services.history.messages import edited_places, message_state, told
 from services.history.mongo.database import Collections, find_by_id
 from services.history.mongo.events import by_place, find_messages
 from services.history.pages import Window, applied_command
-from services.history.records import Projection, Put, RoomRecord, Standing
+from services.history.records import InviteRecord, Projection, Put, RoomRecord, Standing
 from services.history.store import Loaded, RoomPage, TargetFacts
 from services.history.words import wanted_words
 
@@ -148,6 +148,24 @@ class Reads:
         cursor = self._database.members.find(wanted).sort("user", ASCENDING).limit(limit)
         found = [read_standing(document).membership async for document in cursor]
         return [member for member in found if member is not None]
+
+    async def bans(self, room: RoomId, after: UserId | None, limit: int) -> list[BanState]:
+        """See `Store.bans`."""
+        wanted = where(room=room, member=0, kept=1) | {"ban": {"$ne": None}, "user": {"$gt": after or ""}}
+        cursor = self._database.members.find(wanted).sort("user", ASCENDING).limit(limit)
+        found = [read_standing(document).ban async for document in cursor]
+        return [ban for ban in found if ban is not None]
+
+    async def invites(self, room: RoomId) -> list[InviteState]:
+        """See `Store.invites`."""
+        records = [read_invite(document) async for document in self._database.invites.find(where(room=room))]
+        found = {record.invite: record.state for record in records if record.state is not None}
+        return [found[invite] for invite in sorted(found)]
+
+    async def invite(self, room: RoomId, invite: InviteId) -> InviteRecord | None:
+        """See `Store.invite`."""
+        document = await self._database.invites.find_one(where(_id=key_of(room, invite)))
+        return read_invite(document) if document is not None else None
 
     async def _kept(self, room: RoomRecord, window: Window) -> list[Event]:
         wanted = where(room=room.room, epoch=room.epoch) | {"seq": {"$gt": window.after, "$lte": window.through}}

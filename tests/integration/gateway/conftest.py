@@ -71,9 +71,9 @@ class Bench:
         self.sockets: list[Any] = []
         self._running: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
+    async def start(self, *, ready: bool = True) -> None:
         self._running = asyncio.create_task(self.service.run(self.stopping))
-        await eventually(self._ready, WAIT_SECONDS, "the gate is ready")
+        await eventually(self._ready if ready else self._listens, WAIT_SECONDS, "the gate is ready")
 
     async def stop(self) -> None:
         for socket in self.sockets:
@@ -103,9 +103,12 @@ class Bench:
         return self.service.server.servers[0].sockets[0].getsockname()[1]
 
     def _ready(self) -> bool:
+        return self._listens() and self.service.health.ready(time.monotonic())
+
+    def _listens(self) -> bool:
         if self._running is not None and self._running.done():
             self._running.result()
-        return self.service.server.started and self.service.health.ready(time.monotonic())
+        return self.service.server.started
 
     async def socket(self, path: str = "/ws", **options: Any) -> Socket:
         url = f"ws://127.0.0.1:{self.port}{path}"
@@ -140,7 +143,7 @@ async def start_bench(amqp_url, management):
     """Start a gate with a stand-in room: `bench = await start_bench(ping_seconds=0.2)`."""
     benches: list[Bench] = []
 
-    async def start(**overrides: Any) -> Bench:
+    async def start(*, ready: bool = True, **overrides: Any) -> Bench:
         settings = GatewaySettings(
             **{
                 "amqp_url": amqp_url,
@@ -156,7 +159,7 @@ async def start_bench(amqp_url, management):
         await room.start(amqp_url, SHARDS)
         bench = Bench(Service(settings), room, management)
         benches.append(bench)
-        await bench.start()
+        await bench.start(ready=ready)
         return bench
 
     yield start

@@ -25,15 +25,23 @@ from schemas.commands import (
     Send,
 )
 from schemas.errors import Code
-from schemas.events import Event, InviteCreated, MemberBanned, MemberLeft, MessagePosted
-from schemas.fanout import FanoutHeaders, FanoutKind
+from schemas.events import Event, Expulsion, InviteCreated, MemberBanned, MemberLeft, MessagePosted, expulsion
+from schemas.fanout import FanoutHeaders, FanoutKind, RoomTop, RoomTops, roomless_headers
 from schemas.ids import ClientId, Epoch, GateId, InviteId, MessageId, RoomId, UserId
 from schemas.queries import (
     BARRIER,
     QUERY,
+    BansAnswer,
+    BansQuery,
     HoleQuery,
+    InviteAnswer,
+    InviteQuery,
+    InvitesAnswer,
+    InvitesQuery,
     MembersAnswer,
     MembersQuery,
+    MessageAnswer,
+    MessageQuery,
     MyRoomsQuery,
     PageAnswer,
     PageQuery,
@@ -48,6 +56,7 @@ from schemas.queries import (
     SearchQuery,
 )
 from schemas.roles import LeaveReason, Role, Visibility
+from schemas.state import BanState, InviteState
 from services.runtime.broker import connect, declare_topology, open_channel, properties_of
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -55,7 +64,9 @@ NOW = datetime(2026, 11, 20, tzinfo=UTC)
 
 class RoomStandIn:
     """Decides commands of one installation: members may attach and send; everything is fanned out to every gate that
-    has attached. `lose` keeps fan-outs back, `mute` leaves commands unanswered, `refuse` answers a verb with a code."""
+    has attached. `lose` keeps fan-outs back, `mute` leaves commands unanswered, `refuse` answers a verb with a code.
+    `blind` leaves reads unanswered until `see_again`. Who is `late` in a room is a member that history knows of only
+    behind its log; who is `gone` from one is a member for history alone."""
 
     def __init__(self) -> None:
         self.members: dict[RoomId, set[str]] = {}
@@ -69,7 +80,13 @@ class RoomStandIn:
         self.lose = False
         self.mute = False
         self.blind = False
+        self.unanswered: list[Any] = []
+        self.late: dict[str, str] = {}
+        self.gone: dict[str, str] = {}
         self.refuse: dict[str, Code] = {}
+        self.refuse_reads: dict[str, Code] = {}
+        self.bans: dict[RoomId, list[BanState]] = {}
+        self.invites: dict[RoomId, list[InviteState]] = {}
         self.decided: dict[tuple[str, str], Accepted] = {}
         self._connection: Any = None
         self._channel: Any = None
@@ -109,7 +126,7 @@ class RoomStandIn:
         """An event out of nowhere, as if another gate's client had sent it."""
         await self.fan_out(self.append(room, actor, text))
 
-    async def fan_out(self, event: Event, *, skip: ClientId | None = None, expel: str | None = None) -> None:
+    async def fan_out(self, event: Event, *, skip: ClientId | None = None, expel: Expulsion | None = None) -> None:
         await self.publish(
             FanoutHeaders(
                 FanoutKind.EVENT,
@@ -121,14 +138,15 @@ class RoomStandIn:
                 message_id=getattr(event, "message_id", None) if skip else None,
                 invite=event.invite if skip and isinstance(event, InviteCreated) else None,
                 at=event.at.isoformat() if skip else None,
-                expel=UserId(expel) if expel else None,
+                expel=expel.user if expel else None,
+                expel_code=expel.code.value if expel else None,
             ),
             event.to_json(),
         )
 
     async def top(self, room: RoomId) -> None:
-        headers = FanoutHeaders(FanoutKind.TOP, room, Epoch(self.epochs[room]), len(self.events[room]))
-        await self.publish(headers, b"")
+        top = RoomTop(room=room, epoch=Epoch(self.epochs[room]), seq=len(self.events[room]))
+        await self.publish(roomless_headers(FanoutKind.TOPS), RoomTops(tops=(top,)).to_json())
 
     async def publish(self, headers: FanoutHeaders, body: bytes, gates: set[GateId] | None = None) -> None:
         if self.lose:
@@ -160,6 +178,7 @@ class RoomStandIn:
             return
         gate = GateId(command.actor)
         self.gates.add(gate)
+        self.members[command.room].discard(self.gone.get(command.room, ""))
         refused = [one for one in command.sessions if one.user not in self.members[command.room]]
         for one in command.sessions:
             if one not in refused:
@@ -173,7 +192,9 @@ class RoomStandIn:
             title=command.room,
             visibility=Visibility.PUBLIC,
             member_count=len(self.members[command.room]),
-            members=(),
+            members=tuple(
+                MemberView(user=UserId(user), role=Role.MEMBER) for user in sorted(self.members[command.room])
+            ),
             refused=tuple(SessionRefused(session=one, code=Code.NOT_A_MEMBER) for one in refused),
         )
         headers = FanoutHeaders(FanoutKind.ATTACHED, answer.room, answer.epoch, answer.seq)
@@ -192,8 +213,7 @@ class RoomStandIn:
         accepted = self._accepted(command, event)
         self.decided[command.actor, command.command_id] = accepted
         rides = command.client is not None and command.client in self.sessions[command.room]
-        gone = event.user if isinstance(event, MemberLeft | MemberBanned) else None
-        await self.fan_out(event, skip=command.client if rides else None, expel=gone)
+        await self.fan_out(event, skip=command.client if rides else None, expel=expulsion(event))
         if not rides:
             await self._reply(delivery, accepted)
 
@@ -265,23 +285,39 @@ class RoomStandIn:
             return
         query = BARRIER.validate_json(delivery.body)
         self.queries.append(query)
-        if isinstance(query, HoleQuery) and not self.blind:
+        if query.room in self.late:
+            self.members[query.room].add(self.late.pop(query.room))
+        if isinstance(query, HoleQuery) and query.room not in self.members:
+            await self._reply(delivery, Refused.of(Code.ROOM_NOT_FOUND))
+        elif isinstance(query, HoleQuery) and not self.blind:
             await self._reply(delivery, self._page(query.room, lambda event: event.seq > query.after, query.limit))
 
     async def _on_query(self, delivery: Any) -> None:
         query = QUERY.validate_json(delivery.body)
         self.queries.append(query)
         if self.blind:
+            self.unanswered.append(delivery)
             return
         await self._reply(delivery, self._answer(query))
 
+    async def see_again(self) -> None:
+        """Answer the reads that were left unanswered, and all others from now on."""
+        self.blind = False
+        for delivery in self.unanswered:
+            await self._reply(delivery, self._answer(QUERY.validate_json(delivery.body)))
+
     def _answer(self, query: Query) -> QueryAnswer:
         room = getattr(query, "room", None)
+        if query.type in self.refuse_reads:
+            return Refused.of(self.refuse_reads[query.type])
         if room is not None and room not in self.members:
             return Refused.of(Code.ROOM_NOT_FOUND)
         match query:
-            case PageQuery(room=room, after=after):
-                return self._page(room, lambda event: event.seq > (after or 0), query.limit)
+            case PageQuery(room=room, after=None, before=None):
+                return self._newest(room, query.limit, messages=query.messages)
+            case PageQuery(room=room, after=after, before=before):
+                wanted = range((after or 0) + 1, before if before is not None else len(self.events[room]) + 1)
+                return self._page(room, lambda event: event.seq in wanted, query.limit)
             case RoomQuery(room=room):
                 return RoomAnswer(view=self._view(room, query.actor))
             case MembersQuery(room=room):
@@ -300,8 +336,29 @@ class RoomStandIn:
                     event for events in self.events.values() for event in events if words in event.to_json().decode()
                 ]
                 return SearchAnswer(events=tuple(found))
+            case MessageQuery(room=room, message_id=message_id):
+                known = [event for event in self.events[room] if getattr(event, "message_id", None) == message_id]
+                return MessageAnswer(event=known[0]) if known else Refused.of(Code.MESSAGE_NOT_FOUND)
+            case _:
+                return self._ruling(query)
+
+    def _ruling(self, query: Query) -> QueryAnswer:
+        match query:
+            case BansQuery(room=room, user=user, after=after):
+                bans = [ban for ban in self.bans.get(room, []) if user in (None, ban.user) and ban.user > (after or "")]
+                shown = bans[: query.limit]
+                return BansAnswer(room=room, bans=tuple(shown), next=shown[-1].user if shown != bans else None)
+            case InvitesQuery(room=room):
+                return InvitesAnswer(room=room, invites=tuple(self.invites.get(room, [])))
+            case InviteQuery(room=room, invite=invite):
+                made = [each for each in self.invites.get(room, []) if each.invite == invite]
+                return self._invite(room, made[0]) if made else Refused.of(Code.ROOM_NOT_FOUND)
             case _:
                 return Refused.of(Code.UNKNOWN_COMMAND)
+
+    def _invite(self, room: RoomId, invite: InviteState) -> InviteAnswer:
+        told = {"role": invite.role, "expires_at": invite.expires_at}
+        return InviteAnswer(room=room, title=room, member_count=len(self.members[room]), **told)
 
     def _view(self, room: RoomId, actor: str) -> RoomView:
         return RoomView(
@@ -320,6 +377,11 @@ class RoomStandIn:
     def _page(self, room: RoomId, wanted: Callable[[Event], bool], limit: int) -> PageAnswer:
         events = [event for event in self.events[room] if wanted(event)][:limit]
         return PageAnswer(room=room, epoch=Epoch(self.epochs[room]), head=len(self.events[room]), events=tuple(events))
+
+    def _newest(self, room: RoomId, limit: int, *, messages: bool) -> PageAnswer:
+        known = [event for event in self.events[room] if isinstance(event, MessagePosted) or not messages]
+        page = self._page(room, lambda _: False, limit)
+        return page.model_copy(update={"events": tuple(known[-limit:])})
 
     async def _reply(self, delivery: Any, answer: Any) -> None:
         asked = properties_of(delivery)

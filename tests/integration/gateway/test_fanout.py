@@ -83,6 +83,19 @@ async def test_a_lost_event_is_noticed_at_the_next_and_fetched_from_history(benc
     assert [query.after for query in bench.room.queries if isinstance(query, HoleQuery)] == [1]
 
 
+async def test_an_answer_that_rode_on_a_lost_event_comes_in_its_place_with_what_history_has(bench):
+    room = bench.room.open("r", "ann", "bob")
+    ann = await bench.attached("ann", room)
+    bench.room.lose = True
+    await ann.send(type="send", id=7, room=room, text="lost on the way back", command_id="c-7")
+    await eventually(lambda: bench.room.events[room], 20)
+    bench.room.lose = False
+    await bench.room.post(room, "bob", "hello")
+    answer, event = await ann.take(2)
+    assert (answer["type"], answer["id"], answer["command_id"], answer["seq"]) == ("accepted", 7, "c-7", 1)
+    assert (event["type"], event["seq"]) == ("event", 2)
+
+
 async def test_a_lost_last_event_is_noticed_by_top(bench):
     room = bench.room.open("r", "ann")
     ann = await bench.attached("ann", room)

@@ -41,6 +41,20 @@ async def test_half_a_head_after_a_whole_request_is_cut(bench):
     assert said.startswith(b"HTTP/1.1 200 ")
 
 
+async def test_a_head_that_goes_on_and_on_is_answered_and_cut(bench):
+    line = b"X-Filler: " + b"x" * 1_000 + b"\r\n"
+    said = await said_to(bench, b"GET / HTTP/1.1\r\nHost: x\r\n" + line * 100)
+    assert said.startswith(b"HTTP/1.1 431 ")
+    assert b"nosniff" in said
+    await eventually(lambda: not bench.service.server.server_state.connections, WAIT)
+
+
+async def test_a_large_head_within_the_bound_is_read(bench):
+    line = b"X-Filler: " + b"x" * 1_000 + b"\r\n"
+    said = await said_to(bench, b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + line * 50 + b"\r\n")
+    assert said.startswith(b"HTTP/1.1 200 ")
+
+
 async def test_half_a_body_is_answered_and_cut(bench):
     said = await said_to(bench, BODY + b'{"title": ')
     assert said.startswith(b"HTTP/1.1 408 ")

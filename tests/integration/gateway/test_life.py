@@ -34,6 +34,45 @@ async def test_draining_says_bye_4000_with_a_moment_to_come_back(bench):
     await eventually(lambda: not bench.room.sessions[room], 20)
 
 
+async def test_who_waits_for_an_answer_when_the_drain_begins_gets_it_before_bye_and_nothing_new_is_taken(start_bench):
+    bench = await start_bench()
+    room = bench.room.open("r", "ann")
+    ann = await bench.attached("ann", room)
+    bench.room.mute = True
+    await ann.send(type="send", id=1, room=room, text="before", command_id="c-1")
+    await eventually(lambda: bench.room.commands and bench.room.commands[-1].command_id == "c-1", 20)
+    bench.stopping.set()
+    await eventually(lambda: bench.gate.draining, 20)
+    await eventually(lambda: [one for one in bench.gate.connections.values() if one._retiring is not None], 20)
+    refused = await ann.ask(type="send", id=2, room=room, text="too late", command_id="c-2")
+    assert (refused["code"], refused["definite"], refused["command_id"]) == ("draining", True, "c-2")
+    again = await ann.ask(type="send", id=3, room=room, text="too late", command_id="c-3", retry=True)
+    assert (again["code"], again["definite"]) == ("no_answer", False)
+    bench.room.mute = False
+    await bench.room.fan_out(
+        bench.room.append(room, "ann", "before", command_id="c-1"), skip=next(iter(bench.gate.connections))
+    )
+    assert [(await ann.receive())["type"] for _ in range(2)] == ["accepted", "bye"]
+    assert (await ann.closed())[0] == 4000
+
+
+async def test_clients_are_sent_away_in_stages(start_bench):
+    bench = await start_bench(drain_batch=2, drain_step_seconds=0.5)
+    room = bench.room.open("r", "ann")
+    for _ in range(6):
+        await bench.attached("ann", room)
+    left = [len(bench.gate.connections)]
+    bench.stopping.set()
+
+    def gone():
+        if (count := len(bench.gate.connections)) != left[-1]:
+            left.append(count)
+        return not count
+
+    await eventually(gone, 20)
+    assert {4, 2} <= set(left)
+
+
 async def test_a_client_that_does_not_close_cannot_hold_the_drain_up(start_bench):
     bench = await start_bench(drain_seconds=1, close_seconds=30)
     reader, writer = await asyncio.open_connection("127.0.0.1", bench.port)
@@ -55,6 +94,15 @@ async def test_a_draining_gate_takes_no_new_connection(start_bench):
     with pytest.raises(InvalidStatus) as refused:
         await bench.socket()
     assert refused.value.response.status_code == 503
+
+
+async def test_a_draining_gate_refuses_what_comes_by_rest(bench):
+    bench.room.open("r", "ann")
+    bench.gate.draining = True
+    async with bench.http("ann") as http:
+        answer = await http.post("/chat/r/message", json={"content": "too late"})
+    assert (answer.status_code, answer.json()["gatehouse_code"]) == (503, "draining")
+    assert bench.room.commands == []
 
 
 async def test_the_demo_is_seeded_once_by_two_gates_at_once(start_bench):

@@ -61,7 +61,9 @@ async def test_a_full_command_queue_refuses_at_once_and_for_certain_and_takes_co
     assert (again["code"], again["definite"]) == ("no_answer", False)
     async with crowded.http("ann") as http:
         response = await asyncio.wait_for(http.post(f"/chat/{room}/message", json={"content": "x"}), AT_ONCE_SECONDS)
-        assert (response.status_code, response.json()["gatehouse_code"]) == (503, "overloaded")
+        body = response.json()
+        assert (response.status_code, body["code"], body["gatehouse_code"]) == (429, "QUEUE_FULL", "overloaded")
+        assert (body["retry_after"], response.headers["retry-after"]) == (1, "1")
     await crowded.room.start(amqp_url, SHARDS)
     answers = await ann.take(under_way)
     assert [(answer["type"], answer["id"]) for answer in answers] == [("accepted", n) for n in range(under_way)]

@@ -115,7 +115,14 @@ async def test_more_people_than_one_create_takes_are_refused(bench):
     people = [{"user_id": f"u{number}"} for number in range(11)]
     async with bench.http("ann") as http:
         response = await http.post("/chat/create", json={"title": "x", "participants": people})
-    assert response.json()["gatehouse_code"] == "too_large"
+    body = problem(response, 400, "MALFORMED_REQUEST", "bad_field")
+    assert "Participant limit exceeded" in body["error"]
+    others = [{"participantId": f"u{number}"} for number in range(101)]
+    async with bench.http("ann") as http:
+        response = await http.post("/chat/create", json={"title": "x", "additional_participants": others})
+    problem(response, 429, "CAPACITY_EXCEEDED", "room_full")
+    assert response.headers["retry-after"] == "300"
+    assert bench.room.commands == []
 
 
 async def test_a_body_that_is_not_json_is_a_problem_too(bench):
@@ -155,7 +162,10 @@ async def test_the_same_idempotency_key_makes_one_message(bench, way):
     body = {"content": "hi"} | ({"message_id": "k1"} if way == "body" else {})
     async with bench.http("ann") as http:
         first, again = [(await http.post("/chat/r/message", json=body, headers=headers)).json() for _ in range(2)]
-    assert first == again
+    same = ("message_id", "sequence_id", "epoch", "timestamp", "client_message_id")
+    assert [again[name] for name in same] == [first[name] for name in same]
+    assert first["is_duplicate"] is None
+    assert (again["is_duplicate"], again["original_timestamp"]) == (True, first["timestamp"])
     assert first["client_message_id"] == "k1"
     assert bench.room.commands[0].retry is (way == "header")
 

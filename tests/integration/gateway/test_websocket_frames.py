@@ -147,13 +147,13 @@ async def test_a_client_that_answers_pings_stays(start_bench):
     bench = await start_bench(ping_seconds=0.2, pong_seconds=5)
     socket = await bench.client("ann")
     [connection] = bench.gate.connections.values()
-    first = connection._ping_due
-    await eventually(lambda: connection._ping_due > first + 0.5, 20)
+    first = connection._watch.ping_due
+    await eventually(lambda: connection._watch.ping_due > first + 0.5, 20)
     await socket.nothing_more()
 
 
 async def test_a_client_that_reads_nothing_is_ended_with_4001_and_slows_nobody(start_bench):
-    bench = await start_bench(write_buffer_bytes=64 * 1024, close_seconds=0.5)
+    bench = await start_bench(backlog_frames=10, lag_seconds=0.5, close_seconds=0.5)
     room = bench.room.open("r", "ann", "bob")
     quick = await bench.attached("bob", room)
     _, writer = await _silent_client(bench, room)
@@ -168,6 +168,15 @@ async def test_a_client_that_reads_nothing_is_ended_with_4001_and_slows_nobody(s
     writer.transport.abort()
     async with bench.http() as http:
         assert 'gateway_closes_total{code="4001"} 1.0' in (await http.get("/metrics")).text
+
+
+async def test_a_client_without_a_room_that_asks_for_nothing_is_ended_with_4003_and_others_stay(start_bench):
+    bench = await start_bench(idle_seconds=0.6, ping_seconds=0.2)
+    room = bench.room.open("r", "ann")
+    attached, idle = await bench.attached("ann", room), await bench.client("ann")
+    assert (await idle.receive())["reason"] == "idle_evicted"
+    assert (await idle.closed())[0] == 4003
+    await attached.nothing_more()
 
 
 async def _silent_client(bench, room=None):

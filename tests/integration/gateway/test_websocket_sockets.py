@@ -21,6 +21,8 @@ WAIT = 20
 PAGE = 200
 LONG = "x" * 15_000
 SMALL_BUFFER = 64 * 1024
+MORE = 5
+"""Events behind the first that a client missed: more than a ring of two holds."""
 
 
 class RawClient:
@@ -143,7 +145,7 @@ async def test_a_client_that_sends_pings_and_reads_nothing_is_not_read_either(st
 
 @pytest.mark.parametrize("how", ["a close frame", "a frame too large to be read over", "a broken frame", "the end"])
 async def test_a_client_that_ends_without_reading_is_cut(start_bench, open_raw, how):
-    bench = await start_bench(close_seconds=0.3, frame_discard_bytes=100_000)
+    bench = await start_bench(close_seconds=0.3, frame_discard_bytes=100_000, write_buffer_bytes=2**20)
     client = await open_raw(bench)
     client.stop_reading()
     await fill(connection_of(bench), 300_000)
@@ -170,6 +172,44 @@ async def test_a_client_that_reads_nothing_is_sent_away_once_and_with_the_code_o
     assert await closes(bench) == {"4000": 1}
 
 
+async def test_a_client_that_reads_again_is_told_that_it_lagged_and_gets_everything_once_in_order(
+    start_bench, open_raw
+):
+    bench = await start_bench(write_buffer_bytes=SMALL_BUFFER, backlog_frames=10)
+    client, behind = await _behind(bench, open_raw)
+    client.read_on()
+    frames = [await client.receive() for _ in range(behind)]
+    lagged = [frame for frame in frames if frame["type"] == "lagged"]
+    frames += [await client.receive() for _ in lagged]
+    seqs = [frame["seq"] for frame in frames if frame["type"] == "event"]
+    assert seqs == list(range(1, behind + 1))
+    assert len(lagged) >= 1
+    await eventually(lambda: counted(bench, "gateway_lags_total"), WAIT)
+    await eventually(lambda: counted(bench, 'gateway_replays_total{source="ring"}'), WAIT)
+    assert await closes(bench) == {}
+
+
+async def test_what_the_ring_has_no_longer_comes_from_history(start_bench, open_raw):
+    bench = await start_bench(write_buffer_bytes=SMALL_BUFFER, backlog_frames=10, ring_events=2)
+    client, behind = await _behind(bench, open_raw)
+    client.read_on()
+    seqs = []
+    while len(seqs) < behind:
+        frame = await client.receive()
+        seqs += [frame["seq"]] if frame["type"] == "event" else []
+    assert seqs == list(range(1, behind + 1))
+    await eventually(lambda: counted(bench, 'gateway_replays_total{source="history"}'), WAIT)
+
+
+async def test_a_client_that_reads_nothing_for_too_long_is_ended_with_4001_and_its_memory_is_free(
+    start_bench, open_raw
+):
+    bench = await start_bench(write_buffer_bytes=SMALL_BUFFER, backlog_frames=10, lag_seconds=0.5, close_seconds=0.3)
+    await _behind(bench, open_raw)
+    await eventually(lambda: len(bench.gate.connections) == 1, WAIT)
+    assert await closes(bench) == {"4001": 1}
+
+
 async def test_pages_a_client_asked_for_do_not_make_it_slow(start_bench, open_raw):
     bench, room, client, quick = await _unread_pages(start_bench, open_raw)
     await bench.room.post(room, "bob", "while the pages wait")
@@ -178,23 +218,50 @@ async def test_pages_a_client_asked_for_do_not_make_it_slow(start_bench, open_ra
     pages = [await client.receive() for _ in range(4)]
     assert [(page["id"], len(page["events"])) for page in pages] == [(number, PAGE) for number in range(4)]
     assert (await client.receive())["text"] == "while the pages wait"
+    assert await counted(bench, "gateway_lags_total") == 0
 
 
 async def test_pushes_beyond_the_pages_a_client_asked_for_do_make_it_slow(start_bench, open_raw):
-    bench, room, _, quick = await _unread_pages(start_bench, open_raw)
-    ended = connection_of(bench)
-    pushed = 0
-    while not ended.closing and pushed < 100:
+    bench, room, _, quick = await _unread_pages(start_bench, open_raw, lag_seconds=0.3)
+    for _ in range(SMALL_BUFFER // len(LONG) + 2):
         await bench.room.post(room, "bob", LONG)
         await quick.receive()
-        pushed += 1
-    assert SMALL_BUFFER // len(LONG) <= pushed <= SMALL_BUFFER // len(LONG) + 2
+    await eventually(lambda: len(bench.gate.connections) == 1, WAIT)
     assert await closes(bench) == {"4001": 1}
 
 
-async def _unread_pages(start_bench, open_raw):
+async def _behind(bench, open_raw):
+    """Ann reads nothing; bob reads all, until ann has fallen behind, and some more. Her client, and the room's
+    position."""
+    room = bench.room.open("r", "ann", "bob")
+    quick = await bench.attached("bob", room)
+    client = await open_raw(bench)
+    client.send(type="attach", room=room)
+    assert (await client.receive())["type"] == "attached"
+    connection = connection_of(bench)
+    client.stop_reading()
+    count = 0
+    while not connection._lagging:
+        await bench.room.post(room, "bob", LONG)
+        count += 1
+        assert (await quick.receive())["seq"] == count
+        assert count < 1_000
+    for number in range(MORE):
+        await bench.room.post(room, "bob", "more")
+        assert (await quick.receive())["seq"] == count + number + 1
+    return client, count + MORE
+
+
+async def counted(bench, sample):
+    async with bench.http() as http:
+        lines = (await http.get("/metrics")).text.splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(sample + " "))
+
+
+async def _unread_pages(start_bench, open_raw, **overrides):
     """Ann asked for 12 MB of pages and reads none of it; bob reads."""
-    bench = await start_bench(write_buffer_bytes=SMALL_BUFFER, close_seconds=0.1)
+    bounds = {"write_buffer_bytes": SMALL_BUFFER, "backlog_bytes": SMALL_BUFFER, "close_seconds": 0.1}
+    bench = await start_bench(**bounds, **overrides)
     room = bench.room.open("r", "ann", "bob")
     for _ in range(PAGE):
         bench.room.append(room, "bob", LONG)

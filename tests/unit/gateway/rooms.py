@@ -10,11 +10,13 @@ from schemas.answers import AttachAnswer, SessionRefused
 from schemas.commands import Position
 from schemas.commands import Session as SessionOfRoom
 from schemas.errors import Code
+from schemas.events import Expulsion
 from schemas.ids import ClientId, CommandId, Epoch, RoomId, UserId
 from schemas.roles import Visibility
+from services.gateway.backlog import Backlog
 from services.gateway.bounds import FeedLimits
 from services.gateway.hub import Hub
-from services.gateway.session import Ask, Effect, LiveEvent, Own, Session, Write
+from services.gateway.session import Ask, Effect, FellBehind, LiveEvent, Own, Session, Write
 from services.gateway.wire import text_frame
 
 ROOM = RoomId("general")
@@ -24,9 +26,11 @@ EPOCH = Epoch("e1")
 class Wall:
     """A connection that remembers what was written to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, backlog: Backlog | None = None) -> None:
         self.data = b""
         self.writes = 0
+        self.backlog = backlog or Backlog()
+        self.behind: list[Session] = []
 
     def write(self, data: bytes) -> None:
         self.data += data
@@ -34,6 +38,9 @@ class Wall:
 
     def forget(self, session: Session) -> None:
         raise AssertionError(f"the core does not end {session}")
+
+    def fall_behind(self, session: Session) -> None:
+        self.behind.append(session)
 
     @property
     def frames(self) -> list[Any]:
@@ -59,7 +66,7 @@ def payloads(data: bytes) -> list[bytes]:
 
 def event(seq: int, *, epoch: str = EPOCH, own: Own | None = None, expel: str | None = None) -> LiveEvent:
     frame = text_frame(b'{"type":"event","seq":%d}' % seq)
-    return LiveEvent(Epoch(epoch), seq, frame, own, UserId(expel) if expel else None)
+    return LiveEvent(Epoch(epoch), seq, frame, own, Expulsion(UserId(expel)) if expel else None)
 
 
 def own(session: Session, seq: int) -> Own:
@@ -79,7 +86,9 @@ class Gate:
             if isinstance(effect, Write):
                 for outlet in effect.outlets:
                     outlet.write(effect.data)
-        self.todo = [effect for effect in fresh if not isinstance(effect, Write)]
+            elif isinstance(effect, FellBehind):
+                effect.session.outlet.fall_behind(effect.session)
+        self.todo = [effect for effect in fresh if not isinstance(effect, Write | FellBehind)]
         return self.todo
 
     def asked(self) -> Ask:

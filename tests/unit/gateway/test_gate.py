@@ -145,7 +145,7 @@ async def test_expulsions_are_read_off_the_events_of_a_gap() -> None:
     queries = Queries(timeout_seconds=1, hole_seconds=1)
     queries.link_up(Answering())
     found = await queries.missing(ROOM, EPOCH, 0, 3, bytes_limit=10_000)
-    assert [one.expel for one in found] == ["bob", "cat", None]
+    assert [one.numbered.expel for one in found] == [("bob", "not_a_member"), ("cat", "banned"), None]
 
 
 class Delivery(NamedTuple):

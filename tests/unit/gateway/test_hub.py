@@ -3,11 +3,15 @@ from __future__ import annotations
 import pytest
 
 from schemas.answers import Refused
+from schemas.commands import SaidStatus
 from schemas.errors import Code
+from schemas.events import Expulsion
 from schemas.ids import ClientId, CommandId, Epoch, RoomId
+from schemas.roles import Status
 from services.gateway.bounds import FeedLimits
 from services.gateway.ring import Numbered
 from services.gateway.session import Ask, Ended, Fill, Replay, Stage
+from services.gateway.tally import Count
 from tests.unit.gateway.rooms import EPOCH, ROOM, Gate, attach_answer, event, own
 
 
@@ -80,7 +84,7 @@ def test_a_gap_holds_the_room_asks_about_everyone_and_fetches_exactly_the_gap() 
     gate.hub.receive_gap(ROOM, 4, 6, missed(5, 6))
     gate.settle()
     assert ann.outlet.seqs == bob.outlet.seqs == [5, 6, 7, 8, 9]
-    assert gate.hub.gaps == 1
+    assert gate.hub.tally[Count.GAP] == 1
 
 
 def test_whoever_was_expelled_in_the_gap_gets_nothing_of_it() -> None:
@@ -125,7 +129,7 @@ def test_a_gap_longer_than_the_limit_resets_everyone() -> None:
     ann = gate.attach("ann", at=0)
     gate.push(event(50))
     assert gate.answer(gate.asked(), 50) == []
-    assert [frame["type"] for frame in ann.outlet.frames] == ["attached", "reset", "event"]
+    assert [frame["type"] for frame in ann.outlet.frames] == ["attached", "reset", "event", "attached"]
 
 
 def test_a_stale_gap_answer_changes_nothing() -> None:
@@ -224,10 +228,46 @@ def test_what_was_dropped_from_behind_a_gap_is_remembered_by_its_number() -> Non
     ask = gate.asked()
     gate.answer(ask, 2)
     gate.push(event(3, own=own(ann, 3)), event(4))
-    assert [frame["type"] for frame in ann.outlet.frames] == ["attached", "accepted"]
     gate.hub.receive_gap(ROOM, 0, 1, missed(1, 1))
     gate.settle()
     assert gate.answer(gate.asked(), 4) == [Fill(ROOM, EPOCH, 2, 4)]
+    gate.hub.receive_gap(ROOM, 2, 4, missed(3, 4))
+    gate.settle()
+    assert [(frame["type"], frame["seq"]) for frame in ann.outlet.frames[1:]] == [
+        ("event", 1),
+        ("event", 2),
+        ("accepted", 3),
+        ("event", 4),
+    ]
+
+
+def test_an_answer_whose_event_was_dropped_behind_a_gap_is_told_also_when_the_gap_stays() -> None:
+    gate = Gate(FeedLimits(held_events=1, resume_events=2))
+    ann = gate.attach("ann", at=0)
+    gate.push(event(2))
+    gate.answer(gate.asked(), 2)
+    gate.push(event(3, own=own(ann, 3)), event(6))
+    gate.hub.receive_gap(ROOM, 0, 1, missed(1, 1))
+    gate.settle()
+    gate.answer(gate.asked(), 6)
+    assert [(frame["type"], frame["seq"]) for frame in ann.outlet.frames[1:]] == [
+        ("event", 1),
+        ("event", 2),
+        ("accepted", 3),
+        ("reset", 6),
+        ("attached", 6),
+    ]
+
+
+@pytest.mark.parametrize("held_events", [1, 9])
+def test_an_answer_behind_a_gap_is_told_when_nobody_follows_the_room_any_more(held_events: int) -> None:
+    gate = Gate(FeedLimits(held_events=held_events))
+    ann = gate.attach("ann", at=0)
+    gate.push(event(2))
+    gate.push(event(3, own=own(ann, 3)))
+    gate.hub.detach(ROOM, ann.client)
+    gate.settle()
+    assert [(frame["type"], frame["seq"]) for frame in ann.outlet.frames[1:]] == [("accepted", 3)]
 
 
 def test_a_held_event_keeps_its_senders_answer() -> None:
@@ -247,10 +287,12 @@ def test_another_epoch_is_answered_by_asking_and_then_reset() -> None:
     assert ann.outlet.seqs == []
     gate.answer(gate.asked(), 1, epoch="e2", refused={"bob": Code.NOT_A_MEMBER})
     gate.push(event(2, epoch="e2"))
-    assert ann.outlet.frames[1:] == [
-        {"type": "reset", "room": ROOM, "epoch": "e2", "seq": 1},
-        {"type": "event", "seq": 2},
+    assert [(frame["type"], frame["seq"]) for frame in ann.outlet.frames[1:]] == [
+        ("reset", 1),
+        ("attached", 1),
+        ("event", 2),
     ]
+    assert {frame["epoch"] for frame in ann.outlet.frames[1:3]} == {"e2"}
     assert bob.outlet.frames[-1]["type"] == "detached"
 
 
@@ -506,7 +548,7 @@ def test_an_expulsion_inside_a_gap_ends_the_session_there_and_the_room_hears_of_
     ann, bob = gate.attach("ann", at=4), gate.attach("bob", at=4)
     gate.push(event(8))
     gate.answer(gate.asked(), 8)
-    gate.hub.receive_gap(ROOM, 4, 7, [*missed(5, 5), missed(6, 6)[0]._replace(expel="bob"), *missed(7, 7)])
+    gate.hub.receive_gap(ROOM, 4, 7, [*missed(5, 5), missed(6, 6)[0]._replace(expel=Expulsion("bob")), *missed(7, 7)])
     assert gate.settle() == [Ended(bob, tell_room=True)]
     assert ann.outlet.seqs == [5, 6, 7, 8]
     assert bob.outlet.seqs == [5, 6]
@@ -519,7 +561,7 @@ def test_who_came_back_after_an_expulsion_inside_a_gap_is_still_taken() -> None:
     gate.answer(gate.asked(), 8)
     bob = gate.want("bob")
     gate.answer(gate.asked(), 8)
-    gate.hub.receive_gap(ROOM, 4, 7, [missed(5, 5)[0]._replace(expel="bob"), *missed(6, 7)])
+    gate.hub.receive_gap(ROOM, 4, 7, [missed(5, 5)[0]._replace(expel=Expulsion("bob")), *missed(6, 7)])
     gate.settle()
     gate.push(event(9))
     assert bob.outlet.seqs == [9]
@@ -614,7 +656,7 @@ def test_a_new_epoch_takes_along_whoever_waited_behind_a_gap() -> None:
     gate.answer(gate.asked(), 5)
     gate.answer(whole, 2, epoch="e2")
     gate.push(event(3, epoch="e2"))
-    assert [frame["type"] for frame in ann.outlet.frames] == ["attached", "reset", "accepted", "event"]
+    assert [frame["type"] for frame in ann.outlet.frames] == ["attached", "reset", "accepted", "attached", "event"]
     assert [(frame["type"], frame["seq"]) for frame in bob.outlet.frames] == [("attached", 2), ("event", 3)]
     assert [(frame["type"], frame["seq"]) for frame in cat.outlet.frames] == [
         ("reset", 2),
@@ -643,3 +685,39 @@ def test_a_replay_nobody_waits_for_changes_nothing() -> None:
     gate.hub.receive_replay(ann, missed(1, 2))
     gate.settle()
     assert ann.outlet.seqs == []
+
+
+def test_who_is_attached_is_known_unless_they_wait_or_hide() -> None:
+    gate = Gate()
+    gate.attach("ann", at=0)
+    hidden = gate.attach("bob", at=0)
+    hidden.status = SaidStatus(state=Status.OFFLINE)
+    gate.want("cat")
+    assert (gate.hub.users_of(ROOM), gate.hub.room_count) == ({"ann"}, 1)
+    assert gate.hub.users_of(RoomId("elsewhere")) == frozenset()
+
+
+def test_an_answer_that_rode_on_a_lost_event_stands_in_its_place_when_the_gap_is_filled() -> None:
+    gate = Gate()
+    ann = gate.attach("ann", at=0)
+    gate.push(event(3))
+    gate.answer(gate.asked(), 3)
+    assert gate.hub.receive_gap(ROOM, 0, 2, missed(1, 2), {2: own(ann, 2)})
+    gate.settle()
+    assert [(frame["type"], frame["seq"]) for frame in ann.outlet.frames[1:]] == [
+        ("event", 1),
+        ("accepted", 2),
+        ("event", 3),
+    ]
+
+
+def test_an_answer_among_what_was_pushed_already_is_told_at_once() -> None:
+    gate = Gate()
+    ann = gate.attach("ann", at=4)
+    assert gate.hub.receive_gap(ROOM, 2, 4, missed(3, 4), {3: own(ann, 3)})
+    gate.settle()
+    assert [(frame["type"], frame["seq"]) for frame in ann.outlet.frames[1:]] == [("accepted", 3)]
+
+
+def test_answers_of_a_room_that_nobody_follows_any_more_are_the_callers() -> None:
+    assert not Gate().hub.receive_gap(ROOM, 0, 1, missed(1, 1), {})

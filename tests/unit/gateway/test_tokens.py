@@ -8,7 +8,7 @@ import jwt
 import pytest
 
 from schemas.errors import Code
-from services.gateway.tokens import Identity, TokenRefused, Verifier, issue
+from services.gateway.tokens import Claims, Identity, TokenRefused, Verdict, issue, secret_verifier
 
 SECRET = "s" * 32
 NOW = 1_000_000.0
@@ -23,8 +23,8 @@ def unsigned(claims: dict[str, Any]) -> str:
     return ".".join([*(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts), ""])
 
 
-def verdict(text: str, now: float = NOW) -> Identity | TokenRefused:
-    return Verifier(SECRET, skew_seconds=5).verify(text, now)
+def verdict(text: str, now: float = NOW) -> Verdict:
+    return secret_verifier(SECRET, Claims(skew_seconds=5)).verify(text, now)
 
 
 def refusal(text: str, now: float = NOW) -> Code:

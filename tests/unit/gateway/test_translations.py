@@ -17,7 +17,7 @@ from services.gateway.demo import seed_commands
 from services.gateway.doors.amqp import Unfit, read_delivery
 from services.gateway.doors.http import openapi
 from services.gateway.doors.problems import problem_of, respond
-from services.gateway.doors.rest_models import Message
+from services.gateway.doors.rest.models.messages import Message
 from services.gateway.fanout import _accepted
 from services.gateway.recent_writes import RecentWrites
 from services.gateway.refusals import overloaded, rate_limited
@@ -115,6 +115,15 @@ def test_recent_writes_keep_the_newest_and_are_bounded() -> None:
     writes.note(ANN, RoomId("other"), 1)
     assert writes.through(ANN, ROOM) == 3
     assert writes.through(BOB, ROOM) is None
+    assert writes.last(ANN) == ("other", 1)
+    assert writes.last(BOB) is None
+
+
+def test_a_repeated_command_takes_nothing_back_of_what_was_written() -> None:
+    writes = RecentWrites()
+    writes.note(ANN, ROOM, 5)
+    writes.note(ANN, ROOM, 3)
+    assert writes.through(ANN, ROOM) == 5
 
 
 @pytest.mark.parametrize("code", list(Code))
@@ -159,4 +168,6 @@ def test_the_openapi_document_needs_no_connection_and_promises_problems() -> Non
     for path in document["paths"].values():
         for operation in path.values():
             assert "422" not in operation["responses"]
-            assert list(operation["responses"]["4XX"]["content"]) == ["application/problem+json"]
+            problems = {status: told for status, told in operation["responses"].items() if status >= "400"}
+            assert {"400", "413", "500"} <= problems.keys()
+            assert all(list(told["content"]) == ["application/problem+json"] for told in problems.values())

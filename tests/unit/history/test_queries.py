@@ -2,19 +2,31 @@
 
 import asyncio
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from schemas import limits
-from schemas.queries import MembersQuery, MessageQuery, MyRoomsQuery, PageQuery, RoomQuery, RoomsQuery, SearchQuery
+from schemas.queries import (
+    BansQuery,
+    InviteQuery,
+    InvitesQuery,
+    MembersQuery,
+    MessageQuery,
+    MyRoomsQuery,
+    PageQuery,
+    RoomQuery,
+    RoomsQuery,
+    SearchQuery,
+)
 from services.history import pages, queries
 from services.history.metrics import HistoryMetrics
 from services.history.queries import Queries
 from services.history.reader import Reader
 from services.history.store import StoreUnavailable
 from services.history.store_memory import MemoryStore
-from tests.contract.chronicle import Chronicle
+from tests.contract.chronicle import BEGAN, Chronicle
 
 
 @pytest.fixture
@@ -304,3 +316,116 @@ async def test_a_good_query_is_answered(store):
     await told(store)
     answer = await reader(store).answer(RoomsQuery(actor="alice").to_json())
     assert answer.total == 1
+
+
+async def ruled(store, room="general", *, visibility="private"):
+    """A room with members of every role, bans and invites."""
+    story = await told(store, room, visibility=visibility, members=("alice", "bob", "carol", "dave"), messages=1)
+    later = datetime.now(UTC) + timedelta(days=1)
+    log = [
+        story.event("member_changed", user="bob", role="admin"),
+        story.event("member_changed", user="carol", role="moderator"),
+        story.joined("erin", role="reader"),
+        story.event("member_banned", user="mallory", text="spam"),
+        story.event("member_banned", user="trudy", until=later),
+        story.event("invite_created", invite="good-0001", role="reader", expires_at=later, max_uses=2),
+        story.event("invite_created", invite="used-up-1", role="member", expires_at=later, max_uses=1),
+        story.joined("finn", invite="used-up-1"),
+        story.event("invite_created", invite="too-late1", role="member", expires_at=story.now),
+        story.event("invite_created", invite="revoked-1", role="member", expires_at=later),
+        story.event("invite_revoked", invite="revoked-1"),
+    ]
+    await store.append(log)
+    return story
+
+
+@pytest.mark.parametrize("query", [BansQuery, InvitesQuery])
+async def test_bans_and_invites_are_for_those_whose_role_may_make_them(store, ask, query):
+    await ruled(store)
+    answers = {user: await ask(query(room="general", actor=user)) for user in ("alice", "bob", "carol", "dave", "erin")}
+    assert {user: getattr(answer, "code", None) for user, answer in answers.items()} == {
+        "alice": None,
+        "bob": None,
+        "carol": None,
+        "dave": "not_allowed",
+        "erin": "not_allowed",
+    }
+
+
+@pytest.mark.parametrize("query", [BansQuery, InvitesQuery])
+async def test_i10_a_stranger_learns_neither_bans_nor_invites(store, ask, query):
+    await ruled(store)
+    await ruled(store, "open", visibility="public")
+    refused = await ask(query(room="general", actor="mallory"))
+    assert refused == await ask(query(room="no-such-room", actor="mallory"))
+    assert refused.code == "room_not_found"
+    assert (await ask(query(room="open", actor="passer-by"))).code == "not_a_member"
+
+
+async def test_bans_are_told_in_pages_or_for_one_user(store, ask):
+    await ruled(store)
+    first = await ask(BansQuery(room="general", actor="alice", limit=1))
+    assert ([(ban.user, ban.text) for ban in first.bans], first.next) == ([("mallory", "spam")], "mallory")
+    second = await ask(BansQuery(room="general", actor="alice", limit=1, after=first.next))
+    assert ([ban.user for ban in second.bans], second.next) == (["trudy"], None)
+    for user, told in (("trudy", ["trudy"]), ("dave", []), ("nobody", [])):
+        one = await ask(BansQuery(room="general", actor="alice", user=user))
+        assert [ban.user for ban in one.bans] == told
+
+
+async def test_invites_are_told_by_id_without_those_revoked(store, ask):
+    await ruled(store)
+    answer = await ask(InvitesQuery(room="general", actor="carol"))
+    assert [(invite.invite, invite.uses) for invite in answer.invites] == [
+        ("good-0001", 0),
+        ("too-late1", 0),
+        ("used-up-1", 1),
+    ]
+
+
+async def test_whoever_holds_an_invite_learns_where_it_leads(store, ask):
+    await ruled(store)
+    told = await ask(InviteQuery(room="general", actor="stranger", invite="good-0001"))
+    assert (told.room, told.title, told.member_count, told.role) == ("general", "General", 6, "reader")
+
+
+@pytest.mark.parametrize(
+    ("invite", "code"),
+    [
+        ("never-made", "room_not_found"),
+        ("used-up-1", "invite_invalid"),
+        ("too-late1", "invite_invalid"),
+        ("revoked-1", "invite_invalid"),
+    ],
+)
+async def test_an_invite_that_lets_nobody_in_tells_nothing(store, ask, invite, code):
+    await ruled(store)
+    assert (await ask(InviteQuery(room="general", actor="stranger", invite=invite))).code == code
+    assert (await ask(InviteQuery(room="nowhere", actor="stranger", invite=invite))).code == "room_not_found"
+
+
+async def test_an_invite_to_a_closed_room_says_so(store, ask):
+    story = await ruled(store)
+    await store.append([story.event("room_closed")])
+    assert (await ask(InviteQuery(room="general", actor="stranger", invite="good-0001"))).code == "room_closed"
+
+
+@pytest.mark.parametrize("query", [RoomsQuery, MyRoomsQuery])
+async def test_a_list_of_rooms_waits_for_what_its_reader_wrote(store, ask, query):
+    reading = asyncio.create_task(ask(query(actor="alice", through_room="general", through_seq=4)))
+    await told(store)
+    assert [view.room for view in (await reading).rooms] == ["general"]
+
+
+async def test_members_are_told_with_their_joining_and_their_mutes(store, ask):
+    story = await told(store)
+    await store.append([story.event("member_changed", user="bob", muted=True)])
+    alice, bob = (await ask(MembersQuery(room="general", actor="bob"))).members
+    assert (alice.muted, bob.muted, alice.joined_at) == (False, True, BEGAN + timedelta(seconds=1))
+
+
+async def test_a_room_tells_its_metadata_and_how_many_messages_it_had(store, ask):
+    story = Chronicle()
+    await store.append([story.created(metadata={"mode": "list"}), *story.chat(2)])
+    view = (await ask(RoomQuery(room="general", actor="alice"))).view
+    assert (view.metadata, view.message_count) == ({"mode": "list"}, 2)

@@ -9,7 +9,7 @@ import pytest
 from schemas.answers import Accepted, AttachAnswer, Refused
 from schemas.errors import Code
 from schemas.events import decode_logged
-from schemas.fanout import FanoutKind
+from schemas.fanout import FanoutKind, RoomTops
 from schemas.routes import log_key
 from schemas.signals import SIGNAL
 from schemas.state import Snapshot
@@ -21,12 +21,13 @@ from tests.unit.room.given import NOW, ROOM, command, created, event, room, room
 
 ADDRESS = ReplyAddress("replies", "1")
 GRACE = 5.0
+QUIET = 3.0
 
 
 def a_hall(rooms_limit=100, limit=500, known_at=0.0):
     """The hall of an active writer to whom presence may speak from `known_at` on."""
     rules = PresenceRules(grace_seconds=GRACE, per_second=10, limit=limit)
-    hall = Hall("w1", rules, rooms_limit=rooms_limit, targets_limit=100)
+    hall = Hall("w1", rules, quiet_seconds=QUIET, rooms_limit=rooms_limit, targets_limit=100)
     hall.rosters.listen(known_at)
     hall.tell_presence(0.0)
     return hall
@@ -54,6 +55,10 @@ def wants(hall, order):
 def attach(hall, *people, gate="g1", now=0.0, **fields):
     sessions = [{"client": client, "user": user, **fields} for client, user in people]
     return decided(hall, order("attach", gate, 9, sessions=sessions, command_id="a"), now)
+
+
+def told_tops(fan_out):
+    return {top.room: top.seq for top in RoomTops.model_validate_json(fan_out.body).tops}
 
 
 def detach(hall, *people, gate="g1", now=0.0, **fields):
@@ -457,12 +462,42 @@ class TestStatus:
         assert said(hall, 3.0) == [("mia", "dnd", None), ("olga", "online", None)]
 
 
+class TestQuietRooms:
+    def test_a_room_that_fell_quiet_tells_its_position_twice_to_the_gates_that_hold_it(self):
+        hall = hall_with(room())
+        attach(hall, ("g1/a", "mia"))
+        decided(hall, order(), now=10.0)
+        assert hall.tell_tops(10.0 + QUIET - 0.1).effects == ()
+        for moment in (10.0 + QUIET, 10.0 + 2 * QUIET):
+            [tops] = fan_outs(hall.tell_tops(moment), FanoutKind.TOPS)
+            assert (tops.gates, told_tops(tops)) == (("g1",), {ROOM: 2})
+        assert hall.tell_tops(100.0).effects == ()
+
+    def test_a_busy_room_tells_none(self):
+        hall = hall_with(room())
+        attach(hall, ("g1/a", "mia"))
+        for number in range(5):
+            decided(hall, order(command_id=f"k{number}"), now=number * (QUIET - 1))
+            assert hall.tell_tops(number * (QUIET - 1)).effects == ()
+
+    def test_what_makes_no_event_is_no_reason_to_tell_it(self):
+        hall = hall_with(room())
+        attach(hall, ("g1/a", "mia"))
+        decided(hall, order("typing", active=True))
+        assert hall.tell_tops(100.0).effects == ()
+
+    def test_nobody_is_told_of_a_room_that_no_gate_holds(self):
+        hall = hall_with(room())
+        decided(hall, order())
+        assert hall.tell_tops(100.0).effects == ()
+
+
 class TestTakeover:
     def test_a_loaded_room_tells_its_position_to_gates_that_may_hold_it(self):
         hall = a_hall(10)
         hall.rosters.ask("g1", until=10)
-        [top] = fan_outs(hall.receive_snapshot(snapshot(room())), FanoutKind.TOP)
-        assert (top.gates, top.headers.seq, top.body) == (("g1",), 1, b"")
+        [tops] = fan_outs(hall.receive_snapshot(snapshot(room())), FanoutKind.TOPS)
+        assert (tops.gates, told_tops(tops)) == (("g1",), {ROOM: 1})
         assert a_hall(10).receive_snapshot(snapshot(room())).effects == ()
 
     def test_i4_until_a_gate_has_told_its_roster_every_fan_out_includes_it(self):

@@ -83,7 +83,7 @@ class Bench:
     def __init__(self, held=None, trip=0.04, rooms_limit=100):
         self.written, self.ends, self.tasks = [], {}, set()
         self.history = History(self.written, trip)
-        self.hall = Hall("w", PresenceRules(5, 10, 500), rooms_limit=rooms_limit, targets_limit=1000)
+        self.hall = Hall("w", PresenceRules(5, 10, 500), quiet_seconds=5, rooms_limit=rooms_limit, targets_limit=1000)
         self.hall.rooms.put(ROOM, HeldRoom(held or crowded(), 1, Recent()))
         loads = SimpleNamespace(loads=SimpleNamespace(labels=lambda *_: SimpleNamespace(inc=lambda: None)))
         self.inquiries = Inquiries(

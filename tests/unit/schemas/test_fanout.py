@@ -19,6 +19,7 @@ HEADERS = st.builds(
     message_id=st.none() | WORDS,
     at=st.none() | WORDS,
     expel=st.none() | WORDS,
+    expel_code=st.none() | WORDS,
 )
 LEAST = {"kind": "event", "room": "general", "epoch": "e", "seq": 1}
 
@@ -30,7 +31,7 @@ def test_headers_survive_the_table(headers):
 
 
 def test_the_gates_go_into_bcc_and_no_gate_leaves_it_out():
-    headers = FanoutHeaders(FanoutKind.TOP, RoomId("general"), Epoch("e"), 1)
+    headers = FanoutHeaders(FanoutKind.TOPS, RoomId("general"), Epoch("e"), 1)
     assert headers.to_headers(["gate.a", "gate.b"])["BCC"] == ["gate.a", "gate.b"]
     assert "BCC" not in headers.to_headers([])
 

@@ -2,16 +2,19 @@
 
 import pytest
 
-from infra import generate
+from infra import generate, operations
 from infra.conformance import BEGIN, END, with_verbs
-from infra.generate import GENERATED, PROTOCOL, ROOT, documents, drifted, main, write
+from infra.generate import GENERATED, PROTOCOL, REST, ROOT, documents, drifted, main, write
+from infra.operations import with_operations
 from schemas.verbs import VERBS
+from services.gateway.doors.http import openapi
 
 
 @pytest.fixture
 def elsewhere(tmp_path, monkeypatch):
     (tmp_path / PROTOCOL).parent.mkdir()
     (tmp_path / PROTOCOL).write_text(f"before\n{BEGIN}\nstale\n{END}\nafter\n", encoding="utf-8")
+    (tmp_path / REST).write_text(f"{operations.BEGIN}\n{operations.END}\n", encoding="utf-8")
     monkeypatch.setattr(generate, "ROOT", tmp_path)
     return tmp_path
 
@@ -61,3 +64,15 @@ def test_the_table_of_verbs_replaces_what_stands_between_its_marks_and_nothing_e
 def test_a_page_without_a_place_for_the_table_is_an_error(page):
     with pytest.raises(ValueError, match="no place"):
         with_verbs(page)
+
+
+def test_the_table_of_operations_has_a_row_for_each_and_replaces_the_old_one():
+    page = with_operations(f"before\n{operations.BEGIN}\nstale\n{operations.END}\nafter\n")
+    assert page.startswith("before\n")
+    assert page.endswith("\nafter\n")
+    assert "stale" not in page
+    described = openapi()["paths"]
+    rows = [f"| `{method.upper()} {path}` |" for path, methods in described.items() for method in methods]
+    assert all(row in page for row in rows)
+    with pytest.raises(ValueError, match="no place"):
+        with_operations("")
