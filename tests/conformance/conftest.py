@@ -10,9 +10,8 @@ import pytest_asyncio
 
 from tests.bed.management import Management
 from tests.bed.stack import Stack, worker_settings
+from tests.bed.unlimited import ENVIRONMENT
 from tests.conformance.doors import InboxDoor, NativeDoor, RestDoor
-
-UNHURRIED = {"GATEHOUSE_COMMAND_RATE": "100000", "GATEHOUSE_COMMAND_BURST": "100000"}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -23,7 +22,7 @@ async def doors(broker, store, ports, tmp_path_factory):
     management = Management(broker.management_url, f"doors-{secrets.token_hex(4)}", urlsplit(broker.url).username)
     management.create_vhost()
     amqp_url, database = broker.url + management.vhost, f"doors_{secrets.token_hex(4)}"
-    settings = worker_settings(amqp_url, f"{store.url}/{database}", shards=8, demo=False, environment=UNHURRIED)
+    settings = worker_settings(amqp_url, f"{store.url}/{database}", shards=8, demo=False, environment=ENVIRONMENT)
     stack = Stack(settings, tmp_path_factory.mktemp("doors"), ports)
     opened = []
     try:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from string import Formatter
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import aio_pika
 import httpx
@@ -124,63 +126,73 @@ class _Producer:
 
 
 class Call(NamedTuple):
-    """How a verb is said over REST: where, which fields of the command it can carry, and how they are spelled."""
+    """How a verb is said over REST: where, and which fields of the command stand in the body and in the query, ours ->
+    theirs. A body of None is left out altogether; what stands in the path is named there."""
 
     method: str
     path: str
-    fields: frozenset[str]
-    body: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
+    body: Mapping[str, str] | None = None
+    query: Mapping[str, str] = MappingProxyType({})
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The fields of the command that it can carry."""
+        in_path = frozenset(name for _, name, _, _ in Formatter().parse(self.path) if name)
+        return in_path | (self.body or {}).keys() | self.query.keys()
 
 
-def _create_body(fields: Mapping[str, Any]) -> dict[str, Any]:
-    said = {name: fields[name] for name in ("title", "visibility", "capacity", "topic", "metadata") if name in fields}
-    people = [{"participantId": user, "displayName": user} for user in fields.get("members", ())]
-    return said | {"additional_participants": people}
+def _same(*names: str) -> dict[str, str]:
+    """Spelled as in the command."""
+    return {name: name for name in names}
 
 
-def _named(**spelled: str) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
-    """A body that spells fields of the command so: `content="text"` says that REST calls `text` `content`."""
-    return lambda fields: {rest: fields[ours] for rest, ours in spelled.items() if ours in fields}
-
-
-def _call(
-    method: str, path: str, body: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None, *fields: str
-) -> Call:
-    return Call(method, path, frozenset(("room", *fields)), body)
-
-
+CREATED_WITH: Final = ("title", "visibility", "capacity", "topic", "metadata", "retention_days")
 CALLS: Final[dict[str, Call]] = {
-    "create": _call(
-        "POST",
-        "/chat/create",
-        _create_body,
-        *("title", "visibility", "capacity", "topic", "metadata", "members"),
+    "create": Call("POST", "/chat/create", {**_same(*CREATED_WITH), "members": "additional_participants"}),
+    "update": Call("PATCH", "/chat/{room}", _same("title", "topic", "capacity", "visibility", "metadata")),
+    "close": Call("DELETE", "/chat/{room}"),
+    "join": Call("POST", "/chat/{room}/join", _same("invite")),
+    "leave": Call("DELETE", "/chat/{room}/leave", None, _same("successor")),
+    "add": Call("POST", "/chat/{room}/participants", {"user": "user_id"}),
+    "kick": Call("DELETE", "/chat/{room}/participants/{user}", None, _same("reason")),
+    "ban": Call("PUT", "/chat/{room}/bans/{user}", _same("reason", "until")),
+    "unban": Call("DELETE", "/chat/{room}/bans/{user}"),
+    "set_role": Call("PUT", "/chat/{room}/participants/{user}/role", _same("role")),
+    "mute": Call("PUT", "/chat/{room}/participants/{user}/mute", _same("until")),
+    "unmute": Call("DELETE", "/chat/{room}/participants/{user}/mute"),
+    "invite": Call("POST", "/chat/{room}/invites", _same("role", "expires_at", "max_uses")),
+    "revoke_invite": Call("DELETE", "/chat/{room}/invites/{invite}"),
+    "send": Call(
+        "POST", "/chat/{room}/message", {"text": "content", **_same("kind", "metadata", "reply_to", "mentions")}
     ),
-    "join": _call("POST", "/chat/{room}/join", _named(invite="invite"), "invite"),
-    "leave": _call("DELETE", "/chat/{room}/leave"),
-    "send": _call("POST", "/chat/{room}/message", _named(content="text", metadata="metadata"), "text", "metadata"),
+    "edit": Call("PATCH", "/chat/{room}/messages/{seq}", {"text": "content"}),
+    "delete": Call("DELETE", "/chat/{room}/messages/{seq}"),
+    "react": Call("PUT", "/chat/{room}/messages/{seq}/reactions/{emoji}"),
+    "unreact": Call("DELETE", "/chat/{room}/messages/{seq}/reactions/{emoji}"),
+    "mark_read": Call("POST", "/chat/{room}/read", _same("seq")),
+    "mark_delivered": Call("POST", "/chat/{room}/delivered", _same("seq")),
+    "typing": Call("POST", "/chat/{room}/typing", _same("active")),
+    "set_status": Call("PUT", "/chat/{room}/status", _same("state", "mood", "text")),
 }
 """Every verb that has an operation. A new operation is entered here, and taken out of `MISSING`."""
 
-MISSING: Final = frozenset(
-    {
-        *("update", "close", "add", "kick", "ban", "unban", "set_role", "mute", "unmute", "invite", "revoke_invite"),
-        *("edit", "delete", "react", "unreact", "mark_read", "mark_delivered", "typing", "set_status"),
-    }
-)
-"""Verbs that REST cannot say yet."""
+MISSING: Final[frozenset[str]] = frozenset()
+"""Verbs that REST cannot say."""
 
-LEFT_OUT: Final = frozenset({("send", "reply_to"), ("send", "mentions"), ("leave", "successor")})
+LEFT_OUT: Final[frozenset[tuple[str, str]]] = frozenset()
 """Fields of verbs above that REST cannot carry."""
 
+SPELLED_AGAIN: Final = frozenset({("POST", "/chat/join/{token}"), ("POST", "/chat/{room}/share")})
+"""Operations that say a verb above in other words."""
+
 READS: Final = frozenset(
-    {
-        ("GET", "/chat/my-conversations"),
-        ("GET", "/chat/rooms"),
-        ("GET", "/chat/conversations/{room}"),
-        ("GET", "/chat/{room}/messages"),
-        ("GET", "/health/chat"),
-    }
+    ("GET", path)
+    for path in (
+        *("/chat/my-conversations", "/chat/rooms", "/chat/conversations/{room}", "/chat/search"),
+        *("/chat/{room}/messages", "/chat/{room}/messages/{message}", "/chat/{room}/participants"),
+        *("/chat/{room}/bans", "/chat/{room}/bans/{user}", "/chat/{room}/invites", "/chat/invites/{token}"),
+        *("/gateway/endpoint", "/gateway/connections", "/health/chat"),
+    )
 )
 """Operations that are no commands."""
 
@@ -208,12 +220,22 @@ class RestDoor:
         headers = {"Authorization": f"Bearer {self._stack.token(user)}", "Idempotency-Key": command_id}
         if retry:
             headers["Idempotency-Retry"] = "true"
-        content = {} if call.body is None else {"json": call.body(fields)}
-        response = await self._http.request(call.method, call.path.format(**fields), headers=headers, **content)
+        path = call.path.format_map({name: quote(str(value), safe="") for name, value in fields.items()})
+        query = {theirs: fields[ours] for ours, theirs in call.query.items() if ours in fields}
+        response = await self._http.request(call.method, path, headers=headers, params=query, **_body(call, fields))
         return _accepted(response.json()) if response.is_success else _refused(response)
 
     async def close(self) -> None:
         await self._http.aclose()
+
+
+def _body(call: Call, fields: Mapping[str, Any]) -> dict[str, Any]:
+    if call.body is None:
+        return {}
+    said = {theirs: fields[ours] for ours, theirs in call.body.items() if ours in fields}
+    if "additional_participants" in said:
+        said["additional_participants"] = [{"user_id": user} for user in said["additional_participants"]]
+    return {"json": said}
 
 
 def _accepted(body: dict[str, Any]) -> Accepted:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.bed.unlimited import SETTINGS
 from tests.bed.waiting import eventually
 from tests.security.fuzz import tried
 from tests.security.raw import WAIT, RawClient, close_code, handshake, raw_frame, text_frame
@@ -38,7 +39,7 @@ LIES = {
 @pytest.fixture
 async def target(start_bench):
     """A gate with short times, and a client beside whoever misbehaves, which must not notice."""
-    bench = await start_bench(ping_seconds=3600, close_seconds=0.5, request_seconds=0.5)
+    bench = await start_bench(ping_seconds=3600, close_seconds=0.5, request_seconds=0.5, **SETTINGS)
     beside = await bench.client("bob")
     yield bench
     assert await beside.ask(type="ping", id="beside") == {"type": "pong", "id": "beside"}

@@ -8,6 +8,7 @@ import pytest
 from schemas.errors import ERRORS, Code
 from tests.bed.native import NativeClient
 from tests.bed.scale import is_full
+from tests.bed.unlimited import ENVIRONMENT
 from tests.bed.waiting import eventually
 from tests.reliability.gates import resident_mib, samples
 from tests.security.raw import WAIT, RawClient, close_code, handshake, raw_frame
@@ -19,12 +20,7 @@ NO_PONG = ERRORS[Code.HEARTBEAT_MISSED].close
 
 CROWD = 10_000 if is_full() else 200
 AT_ONCE = 500
-CROWD_SETTINGS = {
-    "GATEHOUSE_HELLO_SECONDS": "2",
-    "GATEHOUSE_CLOSE_SECONDS": "1",
-    "GATEHOUSE_COMMAND_RATE": "100000",
-    "GATEHOUSE_COMMAND_BURST": "100000",
-}
+CROWD_SETTINGS = ENVIRONMENT | {"GATEHOUSE_HELLO_SECONDS": "2", "GATEHOUSE_CLOSE_SECONDS": "1"}
 DISCARD_BYTES = 256 * 1024
 BESIDE_MIB = 32
 """What the process may grow by for reasons of its own."""
