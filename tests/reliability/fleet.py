@@ -20,8 +20,6 @@ from tests.reliability.checks import Finding, Place, Stored, judge_answers, judg
 from tests.reliability.client import FleetClient
 from tests.reliability.journal import Answered
 
-ENVIRONMENT = {"GATEHOUSE_COMMAND_RATE": "100000", "GATEHOUSE_COMMAND_BURST": "100000"}
-"""No limit of a gate is what a workload means to meet, unless it says so."""
 CONNECTS_AT_ONCE = 50
 WINDOW = 16
 """Commands a writer has in flight: when answers stay out it writes no more, and repeats what it has."""

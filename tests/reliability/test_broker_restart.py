@@ -7,8 +7,9 @@ import time
 import pytest
 
 from infra.local.handshake import broker_answers
+from tests.bed.unlimited import ENVIRONMENT
 from tests.bed.waiting import eventually
-from tests.reliability.fleet import ENVIRONMENT, fleet_of
+from tests.reliability.fleet import fleet_of
 from tests.reliability.scale import size_of
 
 pytestmark = [pytest.mark.broker, pytest.mark.store, pytest.mark.stack]

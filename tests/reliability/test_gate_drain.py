@@ -8,8 +8,9 @@ import pytest
 
 from schemas.errors import ERRORS, Code
 from tests.bed.scale import is_full
+from tests.bed.unlimited import ENVIRONMENT
 from tests.bed.waiting import eventually
-from tests.reliability.fleet import ENVIRONMENT, fleet_of
+from tests.reliability.fleet import fleet_of
 from tests.reliability.journal import Bye, Lost, Opened, Refused
 from tests.reliability.scale import size_of
 

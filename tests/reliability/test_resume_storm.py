@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from tests.bed.scale import is_full
-from tests.reliability.fleet import ENVIRONMENT, fleet_of
+from tests.bed.unlimited import ENVIRONMENT
+from tests.reliability.fleet import fleet_of
 from tests.reliability.gates import summed
 from tests.reliability.nemesis import cut_some
 from tests.reliability.scale import size_of

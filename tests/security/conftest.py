@@ -10,6 +10,7 @@ import uvloop
 
 from tests.bed.report import pytest_terminal_summary, report
 from tests.integration.gateway.conftest import bench, start_bench
+from tests.security.raw import RawClient
 
 __all__ = ["bench", "pytest_terminal_summary", "report", "start_bench"]
 
@@ -19,6 +20,20 @@ SEVERE = ("error", "critical", "exception")
 def pytest_asyncio_loop_factories(config, item):
     """The services run on uvloop: so do these tests, whose gate lives in their own process."""
     return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture
+async def open_raw():
+    """`await open_raw(bench)` shakes hands, as somebody or as nobody yet; all are cut at the end."""
+    clients = []
+
+    async def open_one(bench, *, upgraded=True, user="ann"):
+        clients.append(await (RawClient.upgraded(bench, user) if upgraded else RawClient.open(bench)))
+        return clients[-1]
+
+    yield open_one
+    for client in clients:
+        client.abort()
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.bed.unlimited import SETTINGS
 from tests.bed.waiting import eventually
 from tests.security.fuzz import tried
 from tests.security.raw import WAIT, RawClient, close_code, handshake, raw_frame, text_frame
@@ -38,7 +39,7 @@ LIES = {
 @pytest.fixture
 async def target(start_bench):
     """A gate with short times, and a client beside whoever misbehaves, which must not notice."""
-    bench = await start_bench(ping_seconds=3600, close_seconds=0.5, request_seconds=0.5)
+    bench = await start_bench(ping_seconds=3600, close_seconds=0.5, request_seconds=0.5, **SETTINGS)
     beside = await bench.client("bob")
     yield bench
     assert await beside.ask(type="ping", id="beside") == {"type": "pong", "id": "beside"}
@@ -70,8 +71,8 @@ async def test_a_length_beyond_what_can_be_read_over_is_closed_at_once_with_1009
 
 
 @pytest.mark.parametrize("data", [text_frame(b'{"type": "ping"}') + BROKEN["an opcode that is reserved"]])
-async def test_what_came_before_the_broken_frame_is_answered(target, data):
-    client = await RawClient.upgraded(target)
+async def test_what_came_before_the_broken_frame_is_answered(target, open_raw, data):
+    client = await open_raw(target)
     client.write(data)
     said = await client.rest()
     assert b'"pong"' in said
@@ -80,8 +81,8 @@ async def test_what_came_before_the_broken_frame_is_answered(target, data):
 
 @given(data=st.binary(min_size=1, max_size=300))
 @tried(60)
-async def test_random_bytes_after_the_handshake_end_in_an_answer_or_a_close(target, data):
-    client = await RawClient.upgraded(target)
+async def test_random_bytes_after_the_handshake_end_in_an_answer_or_a_close(target, open_raw, data):
+    client = await open_raw(target)
     client.write(data)
     client.writer.write_eof()
     await client.rest()
@@ -92,13 +93,12 @@ async def test_random_bytes_after_the_handshake_end_in_an_answer_or_a_close(targ
     data=st.binary(min_size=1, max_size=300) | st.binary(max_size=40).map(lambda noise: b"GET /ws HTTP/1.1\r\n" + noise)
 )
 @tried(20)
-async def test_random_bytes_instead_of_a_handshake_are_no_connection(target, data):
-    client = await RawClient.open(target)
+async def test_random_bytes_instead_of_a_handshake_are_no_connection(target, open_raw, data):
+    client = await open_raw(target, upgraded=False)
     client.write(data)
     client.writer.write_eof()
     said = await client.rest()
     assert said == b"" or said.startswith(b"HTTP/1.1 4")
-    client.abort()
 
 
 @pytest.mark.parametrize(
@@ -114,9 +114,8 @@ async def test_random_bytes_instead_of_a_handshake_are_no_connection(target, dat
     ],
     ids=["version", "key", "no key", "method", "bytes in a header", "many headers", "long target"],
 )
-async def test_a_handshake_that_is_none_is_refused_or_ended_by_code(target, head):
-    client = await RawClient.open(target)
+async def test_a_handshake_that_is_none_is_refused_or_ended_by_code(target, open_raw, head):
+    client = await open_raw(target, upgraded=False)
     client.write(head)
     said = await client.rest()
     assert said == b"" or said.startswith((b"HTTP/1.1 4", b"HTTP/1.1 101 "))
-    client.abort()

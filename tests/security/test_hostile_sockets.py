@@ -8,6 +8,7 @@ import pytest
 from schemas.errors import ERRORS, Code
 from tests.bed.native import NativeClient
 from tests.bed.scale import is_full
+from tests.bed.unlimited import ENVIRONMENT
 from tests.bed.waiting import eventually
 from tests.reliability.gates import resident_mib, samples
 from tests.security.raw import WAIT, RawClient, close_code, handshake, raw_frame
@@ -19,7 +20,7 @@ NO_PONG = ERRORS[Code.HEARTBEAT_MISSED].close
 
 CROWD = 10_000 if is_full() else 200
 AT_ONCE = 500
-CROWD_SETTINGS = {"GATEHOUSE_HELLO_SECONDS": "2", "GATEHOUSE_CLOSE_SECONDS": "1"}
+CROWD_SETTINGS = ENVIRONMENT | {"GATEHOUSE_HELLO_SECONDS": "2", "GATEHOUSE_CLOSE_SECONDS": "1"}
 DISCARD_BYTES = 256 * 1024
 BESIDE_MIB = 32
 """What the process may grow by for reasons of its own."""
@@ -31,64 +32,68 @@ async def bench(start_bench):
     return await start_bench(**QUICK)
 
 
-async def drip(client, data):
-    """One byte at a time, for as long as the gate takes it."""
-    for byte in data:
-        client.write(bytes([byte]))
-        with suppress(TimeoutError):
-            await asyncio.wait_for(client.reader.read(2**16), 0.05)
+@asynccontextmanager
+async def dripping(client, data):
+    """One byte at a time, for as long as the gate takes it; what it says meanwhile is read and left unanswered."""
+
+    async def drip():
+        with suppress(OSError):
+            for byte in data:
+                client.write(bytes([byte]))
+                await asyncio.wait((said,), timeout=0.05)
+                if said.done():
+                    return
+
+    said = asyncio.create_task(client.rest())
+    task = asyncio.create_task(drip())
+    yield
+    client.abort()
+    task.cancel()
+    await asyncio.gather(task, said, return_exceptions=True)
 
 
 @pytest.mark.broker
-async def test_a_handshake_of_one_byte_at_a_time_is_cut_at_request_seconds(bench):
-    client = await RawClient.open(bench)
-    head = handshake()[:60]
-    dripping = asyncio.create_task(drip(client, head * 100))
-    await eventually(lambda: not bench.service.server.server_state.connections, WAIT, "it is cut")
-    client.abort()
-    dripping.cancel()
+async def test_a_handshake_of_one_byte_at_a_time_is_cut_at_request_seconds(bench, open_raw):
+    client = await open_raw(bench, upgraded=False)
+    async with dripping(client, handshake()[:60] + b"x" * 10_000):
+        await eventually(lambda: not bench.service.server.server_state.connections, WAIT, "it is cut")
     assert bench.gate.connections == {}
 
 
 @pytest.mark.broker
-async def test_a_frame_of_one_byte_at_a_time_does_not_keep_a_connection_that_answers_no_ping(bench):
-    client = await RawClient.upgraded(bench)
+async def test_a_frame_of_one_byte_at_a_time_does_not_keep_a_connection_that_answers_no_ping(bench, open_raw):
+    client = await open_raw(bench)
     client.write(raw_frame(FIN | TEXT, b"", told=60_000))
-    dripping = asyncio.create_task(drip(client, b"x" * 60_000))
-    await eventually(lambda: not bench.gate.connections, WAIT, "it is ended")
-    client.abort()
-    dripping.cancel()
+    async with dripping(client, b"x" * 60_000):
+        await eventually(lambda: not bench.gate.connections, WAIT, "it is ended")
 
 
 @pytest.mark.broker
-async def test_who_vanishes_without_a_word_is_ended_with_4002(bench):
-    client = await RawClient.upgraded(bench)
+async def test_who_vanishes_without_a_word_is_ended_with_4002(bench, open_raw):
+    client = await open_raw(bench)
     await eventually(lambda: not bench.gate.connections, WAIT, "it is ended")
     assert close_code(await client.rest()) == NO_PONG
-    client.abort()
 
 
 @pytest.mark.broker
-async def test_who_only_says_that_nothing_more_comes_is_let_go(bench):
-    client = await RawClient.upgraded(bench)
+async def test_who_only_says_that_nothing_more_comes_is_let_go(bench, open_raw):
+    client = await open_raw(bench)
     client.writer.write_eof()
     await client.rest()
     await eventually(lambda: not bench.gate.connections, WAIT, "it is gone")
-    client.abort()
 
 
 @pytest.mark.broker
-async def test_who_says_no_hello_is_ended_with_4500_though_bytes_come_all_the_time(bench):
-    client = await RawClient.upgraded(bench, None)
+async def test_who_says_no_hello_is_ended_with_4500_though_bytes_come_all_the_time(bench, open_raw):
+    client = await open_raw(bench, user=None)
     client.write(raw_frame(TEXT, b"") + raw_frame(PART, b"x") * 1_000)
     assert close_code(await client.rest()) == NO_HELLO
-    client.abort()
 
 
 @pytest.mark.broker
-async def test_a_frame_in_very_many_parts_costs_no_more_than_a_frame(start_bench):
+async def test_a_frame_in_very_many_parts_costs_no_more_than_a_frame(start_bench, open_raw):
     bench = await start_bench(ping_seconds=3600)
-    client = await RawClient.upgraded(bench)
+    client = await open_raw(bench)
     client.write(raw_frame(TEXT, b'{"type"') + raw_frame(PART, b"") * 100_000 + raw_frame(PART, b" ") * 50_000)
     client.write(raw_frame(PART | FIN, b': "ping", "id": "whole"}'))
     await asyncio.wait_for(client.reader.readuntil(b'"whole"'), WAIT)
@@ -97,23 +102,17 @@ async def test_a_frame_in_very_many_parts_costs_no_more_than_a_frame(start_bench
     await asyncio.wait_for(client.reader.readuntil(b"all read"), WAIT)
     [connection] = bench.gate.connections.values()
     assert held_by(connection._socket) <= 2 * bench.gate.settings.frame_bytes
-    client.abort()
 
 
 def held_by(door):
-    """How much a door keeps of a frame that is not whole, by what its objects weigh."""
-    return sum(weight(value) for name, value in vars(door).items() if name in ("_parts", "_message", "_text"))
-
-
-def weight(value):
-    inner = sum(map(weight, value)) if isinstance(value, list) else 0
-    return value.__sizeof__() + inner
+    """How much a door keeps, by what its own buffers weigh."""
+    return sum(value.__sizeof__() for value in vars(door).values() if isinstance(value, list | bytes | bytearray))
 
 
 @pytest.mark.broker
 @pytest.mark.parametrize("path", ["/openapi.json", "/metrics"])
-async def test_who_asks_over_http_and_reads_nothing_is_cut_at_request_seconds(bench, path):
-    client = await RawClient.open(bench)
+async def test_who_asks_over_http_and_reads_nothing_is_cut_at_request_seconds(bench, open_raw, path):
+    client = await open_raw(bench, upgraded=False)
     client.writer.transport.pause_reading()
     asked = f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
     with suppress(OSError):
@@ -122,7 +121,6 @@ async def test_who_asks_over_http_and_reads_nothing_is_cut_at_request_seconds(be
         async with asyncio.timeout(1):
             await client.writer.drain()
     await eventually(lambda: not bench.service.server.server_state.connections, WAIT, "it is cut")
-    client.abort()
 
 
 @asynccontextmanager

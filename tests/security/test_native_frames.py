@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from schemas.errors import ERRORS, Code
 from schemas.frames import SERVER_FRAMES
+from tests.bed.unlimited import SETTINGS
 from tests.security.fuzz import FIELDS, ROOM, TYPES, USER, VALUES, frame_texts, garbage, tried
 
 pytestmark = pytest.mark.broker
 
-FREE = {"command_rate": 1e9, "command_burst": 1e9, "ping_seconds": 3600}
 UNASKED = ("event", "signal", "reset")
 WAIT = 20
 
@@ -48,7 +48,7 @@ def is_expulsion(frame):
 
 @pytest.fixture
 async def target(start_bench):
-    bench = await start_bench(**FREE)
+    bench = await start_bench(ping_seconds=3600, **SETTINGS)
     bench.room.open(ROOM, USER, "bob", events=3)
     yield Target(bench, await bench.client(USER))
     newcomer = await bench.client("bob")

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from schemas.errors import Code
 from services.gateway.doors.http import openapi
+from tests.bed.unlimited import SETTINGS
 from tests.security.fuzz import ROOM, USER, garbage, json_values, odd_json, tried
 
 pytestmark = pytest.mark.broker
@@ -43,7 +44,7 @@ TYPES = ("application/json", "text/plain", "application/json; charset=utf-16", "
 
 @pytest.fixture
 async def http(start_bench):
-    bench = await start_bench(command_seconds=5)
+    bench = await start_bench(command_seconds=5, **SETTINGS)
     bench.room.open(ROOM, USER, "bob", events=3)
     async with bench.http(USER) as client:
         yield client

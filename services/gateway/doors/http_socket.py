@@ -6,10 +6,11 @@ How many sockets one address may open is for the proxy in front of the gates to 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from http import HTTPStatus
 from typing import Any, Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from services.gateway.doors.headers import security_headers
 
@@ -25,6 +26,7 @@ class HttpSocket(HttpToolsProtocol):
         self._request_seconds = request_seconds
         self._head_due: asyncio.TimerHandle | None = None
         self._read_due: asyncio.TimerHandle | None = None
+        self._unanswered: deque[RequestResponseCycle] = deque()
         self._in_head = False
         self._head_bytes = 0
 
@@ -34,8 +36,11 @@ class HttpSocket(HttpToolsProtocol):
         self._head_due = self._cut_later()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The socket is gone."""
-        self._forget_times()
+        """The socket is gone, for every request on it: uvicorn tells only the last of those that came together."""
+        for due in (self._head_due, self._read_due):
+            _forget(due)
+        for cycle in self._unanswered:
+            cycle.disconnected = True
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
@@ -56,14 +61,18 @@ class HttpSocket(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is whole; with a WebSocket's the socket changes hands."""
-        self._forget_times()
+        _forget(self._head_due)
+        before = self.cycle
         self._in_head = False
         super().on_headers_complete()
+        if self.cycle is not before:
+            self._unanswered.append(self.cycle)
 
     def on_response_complete(self) -> None:
-        """Answered; the next request is due, unless it is here already."""
+        """Answered; the next request is due, unless it is here already. What was answered may yet have to be read."""
+        self._unanswered.popleft()
         super().on_response_complete()
-        self._forget_times()
+        _forget(self._head_due)
         if self.cycle.response_complete:
             self._head_due = self._cut_later()
 
@@ -75,19 +84,22 @@ class HttpSocket(HttpToolsProtocol):
     def resume_writing(self) -> None:
         """It reads again."""
         super().resume_writing()
-        if self._read_due is not None:
-            self._read_due.cancel()
+        _forget(self._read_due)
 
     def _cut_later(self) -> asyncio.TimerHandle:
-        return asyncio.get_running_loop().call_later(self._request_seconds, self.transport.abort)
+        return asyncio.get_running_loop().call_later(self._request_seconds, self._cut)
 
-    def _forget_times(self) -> None:
-        for due in (self._head_due, self._read_due):
-            if due is not None:
-                due.cancel()
+    def _cut(self) -> None:
+        if self.transport.get_protocol() is self:
+            self.transport.abort()
 
     def _hang_up_with(self, status: HTTPStatus, text: str) -> None:
         told = {"Content-Type": "text/plain; charset=utf-8", "Content-Length": str(len(text)), "Connection": "close"}
         headers = "".join(f"{name}: {value}\r\n" for name, value in (security_headers(https=False) | told).items())
         self.transport.write(f"HTTP/1.1 {status.value} {status.phrase}\r\n{headers}\r\n{text}".encode())
         self.transport.close()
+
+
+def _forget(due: asyncio.TimerHandle | None) -> None:
+    if due is not None:
+        due.cancel()

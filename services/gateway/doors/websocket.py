@@ -78,7 +78,7 @@ class WebSocketDoor(asyncio.Protocol):
             logger=_QUIET,
         )
         self._connection: Connection | None = None
-        self._parts: list[bytes] = []
+        self._text = bytearray()
         self._size = 0
         self._opcode = Opcode.TEXT
         self._paused = False
@@ -264,7 +264,7 @@ class WebSocketDoor(asyncio.Protocol):
             return
         match frame.opcode:
             case Opcode.TEXT | Opcode.BINARY:
-                self._opcode, self._parts, self._size = frame.opcode, [], 0
+                self._opcode, self._size = frame.opcode, 0
                 self._take_part(frame, connection)
             case Opcode.CONT:
                 self._take_part(frame, connection)
@@ -276,19 +276,20 @@ class WebSocketDoor(asyncio.Protocol):
     def _take_part(self, frame: Frame, connection: Connection) -> None:
         limit = self._gate.settings.frame_bytes
         self._size += len(frame.data)
+        # One buffer, whatever number of fragments: they may be empty, and cost nothing then.
         if self._size <= limit:
-            self._parts.append(bytes(frame.data))
+            self._text += frame.data
         else:
-            self._parts.clear()
+            self._text.clear()
         if not frame.fin:
             return
-        parts, self._parts = self._parts, []
+        text, self._text = self._text, bytearray()
         if self._size > limit:
             connection.receive_unreadable(Code.TOO_LARGE, f"a frame has at most {limit} bytes")
         elif self._opcode is Opcode.BINARY:
             connection.receive_unreadable(Code.BAD_FRAME, "frames are text")
         else:
-            (self._conversation or connection).receive_text(b"".join(parts))
+            (self._conversation or connection).receive_text(bytes(text))
 
     # Bytes.
 
