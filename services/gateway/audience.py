@@ -124,14 +124,30 @@ class Audience:
             self._replay(session)
 
     def receive_replay(self, session: Session, events: Sequence[Numbered] | None) -> None:
-        """What a session missed, all of it, or None: it starts afresh."""
+        """What a session missed, all of it, or None: it starts afresh. Others that missed the same find it in the
+        ring."""
         if session not in self._replaying:
             return
+        if events is not None:
+            self._ring.prepend(events, self.top)
+        self._receive_missed(session, events, Count.HISTORY)
+
+    def replay_from_ring(self, session: Session) -> bool:
+        """Whether nothing has to be fetched for a session any more: it waits no longer, or the ring has it by now."""
+        if session not in self._replaying:
+            return True
+        missed = self._ring.since(session.start)
+        if missed is None:
+            return False
+        self._receive_missed(session, missed, Count.RING)
+        return True
+
+    def _receive_missed(self, session: Session, events: Sequence[Numbered] | None, source: Count) -> None:
         merged = None if events is None else merge(session.start, events, session.held)
         if merged is None or (merged[-1].seq if merged else session.start) != self.top:
             self._give_up_replay(session)
             return
-        self._tally[Count.HISTORY] += 1
+        self._tally[source] += 1
         self.flush()
         if session.outlet.backlog.paused:
             self._begin_lagging(session)

@@ -151,6 +151,10 @@ class Feed:
         """What one session missed, or None."""
         self.audience.receive_replay(session, events)
 
+    def replay_from_ring(self, session: Session) -> bool:
+        """Whether nothing has to be fetched for the session any more."""
+        return self.audience.replay_from_ring(session)
+
     @property
     def empty(self) -> bool:
         """Nobody here wants the room any longer."""

@@ -32,7 +32,7 @@ from services.gateway.limits import Limit
 from services.gateway.metrics import Metrics
 from services.gateway.queries import Fetched, Queries
 from services.gateway.recent_writes import RecentWrites
-from services.gateway.session import Ask, Effect, Ended, FellBehind, Fill, Own, Replay, Session, Stage, Write
+from services.gateway.session import Ask, Effect, Ended, FellBehind, Fill, Own, Replay, Session, Write
 from services.gateway.settings import GatewaySettings
 from services.gateway.tally import REPLAYS, Count, Tally
 from services.gateway.tokens import Identity, KeyUnknown, TokenRefused, Verdict
@@ -367,7 +367,8 @@ class Gate:
         events = None
         with suppress(TimeoutError):
             async with asyncio.timeout(self.settings.replay_seconds), self._replays:
-                if replay.session.stage is not Stage.REPLAYING:
+                if self.hub.replay_from_ring(replay.session):
+                    self.carry_out()
                     return
                 events = await self._missing(replay.session.room, replay.epoch, replay.after, replay.through)
         self.hub.receive_replay(replay.session, None if events is None else [one.numbered for one in events])

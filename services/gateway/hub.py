@@ -112,6 +112,12 @@ class Hub:
         if (feed := self._touch(session.room)) is not None:
             feed.receive_replay(session, events)
 
+    def replay_from_ring(self, session: Session) -> bool:
+        """Whether nothing has to be fetched for a session whose `Replay` waited: what it missed was fetched meanwhile
+        for another, or it is over."""
+        feed = self._touch(session.room)
+        return feed is None or feed.replay_from_ring(session)
+
     def catch_up(self, session: Session) -> None:
         """The client behind a session that fell behind took what waited for it."""
         if (feed := self._touch(session.room)) is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -36,6 +37,19 @@ class Ring:
         self._bytes += len(event.frame)
         while len(self._events) > self._events_limit or self._bytes > self._bytes_limit:
             self._bytes -= len(self._events.popleft().frame)
+
+    def prepend(self, events: Sequence[Numbered], top: int) -> None:
+        """Put events of before in front of the others, the latest of them and as many as there is a place for; nothing
+        where they do not reach to the first one, or in an empty ring to `top`."""
+        first = self._events[0].seq if self._events else top + 1
+        if not events or events[-1].seq < first - 1:
+            return
+        for event in reversed([event for event in events if event.seq < first]):
+            size = len(event.frame)
+            if len(self._events) >= self._events_limit or self._bytes + size > self._bytes_limit:
+                return
+            self._events.appendleft(event)
+            self._bytes += size
 
     def since(self, seq: int) -> list[Numbered] | None:
         """All events behind `seq`, or None when some of them are here no longer."""

@@ -24,6 +24,7 @@ HIDDEN_BYTES = 5 * 2**20
 """What the kernel may take on the gate's side for a client that does not read (`net.ipv4.tcp_wmem`), and some more."""
 LONG_TEXTS = {
     "GATEHOUSE_WRITE_BUFFER_BYTES": str(64 * 1024),
+    "GATEHOUSE_RESUME_LIMIT": "20000",
     "GATEHOUSE_RESUME_BYTES": str(64 * 2**20),
     "GATEHOUSE_REPLAY_HELD_BYTES": str(64 * 2**20),
 }

@@ -13,13 +13,14 @@ from pamqp.header import ContentHeader
 
 from schemas.commands import Attach, Position
 from schemas.errors import Code
-from schemas.events import MemberBanned, MemberLeft, MessageDeleted
+from schemas.events import MemberBanned, MemberLeft, MessageDeleted, MessagePosted
 from schemas.fanout import FanoutHeaders, FanoutKind
 from schemas.ids import RoomId
 from schemas.queries import PageAnswer
 from services.gateway.fanout import Fanout
 from services.gateway.gate import Gate
-from services.gateway.queries import Queries
+from services.gateway.queries import Fetched, Queries
+from services.gateway.ring import Numbered
 from services.gateway.session import Stage
 from services.runtime.observe import Health
 from tests.bed.waiting import eventually
@@ -78,16 +79,18 @@ async def test_a_session_the_room_took_after_its_client_went_is_taken_back() -> 
 
 
 class History:
-    """Answers None, when it is let go; remembers behind which seq it was asked."""
+    """Answers what it `found`, when it is let go; remembers behind which seq it was asked."""
 
     def __init__(self) -> None:
         self.asked: list[int] = []
+        self.found: list[Fetched] | None = None
         self.goes = asyncio.Event()
 
-    async def missing(self, _room: str, _epoch: str, after: int, _through: int, *, bytes_limit: int) -> None:
+    async def missing(self, _room: str, _epoch: str, after: int, _through: int, *, bytes_limit: int) -> Any:
         assert bytes_limit > 0
         self.asked.append(after)
         await self.goes.wait()
+        return self.found
 
 
 @pytest.fixture
@@ -114,6 +117,22 @@ async def test_attaches_that_wait_their_turn_for_a_dead_history_are_reset_in_bou
     waiting = [attach(gate, link, name, position=Position(epoch=EPOCH, seq=1)) for name in ("ann", "bob", "cat")]
     await eventually(lambda: all(one.stage is Stage.LIVE for one in waiting), 20, "every attach is answered")
     assert [[frame["type"] for frame in one.outlet.frames] for one in waiting] == [["reset", "attached"]] * 3
+
+
+async def test_history_is_asked_once_for_all_who_come_back_to_a_room_at_once(start) -> None:
+    gate, link, history = await start(replays_at_once=1, replay_seconds=30)
+    common = {"room": ROOM, "epoch": EPOCH, "at": "2026-11-20T00:00:00Z", "actor": "ann"}
+    posted = [
+        MessagePosted(**common, command_id=f"c{seq}", seq=seq, message_id=f"msg_{seq}", text="x") for seq in (2, 3, 4)
+    ]
+    history.found = [Fetched(one, Numbered(one.seq, event(one.seq).frame)) for one in posted]
+    position = Position(epoch=EPOCH, seq=1)
+    waiting = [attach(gate, link, name, position=position) for name in ("ann", "bob", "cat")]
+    await eventually(lambda: history.asked, 20, "history is asked")
+    history.goes.set()
+    await eventually(lambda: all(one.stage is Stage.LIVE for one in waiting), 20, "every attach is answered")
+    assert [one.outlet.seqs for one in waiting] == [[2, 3, 4]] * 3
+    assert history.asked == [1]
 
 
 async def test_history_is_not_asked_for_a_session_that_ended_while_it_waited_its_turn(start) -> None:

@@ -721,3 +721,32 @@ def test_an_answer_among_what_was_pushed_already_is_told_at_once() -> None:
 
 def test_answers_of_a_room_that_nobody_follows_any_more_are_the_callers() -> None:
     assert not Gate().hub.receive_gap(ROOM, 0, 1, missed(1, 1), {})
+
+
+def test_what_was_fetched_for_one_session_serves_the_others_from_the_ring() -> None:
+    gate = Gate()
+    waiting = []
+    for name, seq in (("ann", 1), ("bob", 3), ("cat", 0)):
+        waiting.append(gate.want(name, position=(EPOCH, seq)))
+        [replay] = gate.answer(gate.asked(), 5)
+        assert isinstance(replay, Replay)
+    ann, bob, cat = waiting
+    gate.push(event(6))
+    gate.hub.receive_replay(ann, missed(2, 5))
+    assert gate.hub.replay_from_ring(bob)
+    assert not gate.hub.replay_from_ring(cat)
+    gate.settle()
+    assert ann.outlet.seqs == [2, 3, 4, 5, 6]
+    assert bob.outlet.seqs == [4, 5, 6]
+    assert cat.outlet.seqs == []
+    assert (gate.hub.tally[Count.HISTORY], gate.hub.tally[Count.RING]) == (1, 1)
+
+
+def test_nothing_is_fetched_for_a_session_that_waits_no_longer() -> None:
+    gate = Gate()
+    ann = gate.want("ann", position=(EPOCH, 1))
+    gate.answer(gate.asked(), 5)
+    gate.hub.detach(ROOM, ann.client)
+    gate.settle()
+    assert gate.hub.replay_from_ring(ann)
+    assert ann.outlet.seqs == []

@@ -35,6 +35,37 @@ def test_a_ring_that_begins_later_gives_nothing_instead_of_a_part() -> None:
     assert filled(5, 9).since(3) is None
 
 
+def test_what_was_fetched_stands_before_what_a_ring_has() -> None:
+    ring = filled(5, 9)
+    ring.prepend(numbered(2, 3, 4, 5, 6), top=9)
+    assert seqs(ring.since(1)) == list(range(2, 10))
+
+
+def test_an_empty_ring_takes_what_reaches_to_the_top() -> None:
+    ring = Ring(10, 10)
+    ring.prepend(numbered(2, 3), top=4)
+    assert ring.since(1) is None
+    ring.prepend(numbered(2, 3, 4), top=4)
+    ring.append(*numbered(5))
+    assert seqs(ring.since(1)) == [2, 3, 4, 5]
+
+
+def test_what_leaves_a_hole_is_not_taken() -> None:
+    ring = filled(5, 9)
+    ring.prepend(numbered(1, 2, 3), top=9)
+    ring.prepend([], top=9)
+    assert ring.since(3) is None
+    assert seqs(ring.since(4)) == [5, 6, 7, 8, 9]
+
+
+@pytest.mark.parametrize("bounds", [{"events_limit": 7}, {"bytes_limit": 7}])
+def test_only_the_latest_of_what_was_fetched_find_a_place(bounds: dict[str, int]) -> None:
+    ring = filled(5, 9, **bounds)
+    ring.prepend(numbered(1, 2, 3, 4), top=9)
+    assert ring.since(1) is None
+    assert seqs(ring.since(2)) == [3, 4, 5, 6, 7, 8, 9]
+
+
 def test_an_empty_ring_knows_nothing() -> None:
     assert Ring(10, 10).since(0) is None
 
