@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from socket import SO_RCVBUF, SOL_SOCKET, create_connection
 
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -362,9 +361,7 @@ async def test_a_client_that_reads_again_gets_everything_once_in_order(start_ben
     bench = await start_bench(write_buffer_bytes=64 * 1024, backlog_frames=10)
     room = bench.room.open("r", "ann", "bob")
     bob, _ = await converse(bench, "bob")
-    plug = create_connection(("127.0.0.1", bench.port))
-    plug.setsockopt(SOL_SOCKET, SO_RCVBUF, 4096)
-    client = RawClient(*await asyncio.open_connection(sock=plug, limit=2**26))
+    client = RawClient(*await asyncio.open_connection("127.0.0.1", bench.port, limit=2**26))
     client.writer.write(knock("ann"))
     await asyncio.wait_for(client.reader.readuntil(b"\r\n\r\n"), WAIT_SECONDS)
     assert [(await client.receive())["type"] for _ in range(2)] == ["connected", "participant_list"]
