@@ -243,7 +243,9 @@ class WebSocketDoor(asyncio.Protocol):
         else:
             self._respond(response)
             self._connection = conversation.open()
-            if not self._paused and not self._transport.is_closing():
+            if self._paused:  # what it opened with has filled the transport already
+                self._connection.receive_pause()
+            elif not self._transport.is_closing():
                 self._transport.resume_reading()
 
     def _turn_away(self, stopped: Stopped) -> None:

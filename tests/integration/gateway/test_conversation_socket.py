@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from os import dup
+from socket import SO_SNDBUF, SOL_SOCKET
+from socket import socket as plain_socket
 
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -355,6 +358,22 @@ async def test_pushes_that_are_lost_are_made_up_for(bench):
     bench.room.append(room, "ann", "lost on its way")
     await bench.room.post(room, "ann", "and the next")
     assert [one["content"] for one in await ann.take(2)] == ["lost on its way", "and the next"]
+
+
+async def test_i9_who_reads_nothing_from_the_start_is_counted_from_the_start(start_bench):
+    bench = await start_bench(write_buffer_bytes=64 * 1024)
+    room = bench.room.open("r", "ann", "cid")
+    for _ in range(50):
+        bench.room.append(room, "cid", "x" * 15_000)
+    with plain_socket(fileno=dup(bench.service.server.servers[0].sockets[0].fileno())) as listening:
+        listening.setsockopt(SOL_SOCKET, SO_SNDBUF, 8192)  # accepted sockets have the same: the kernel takes little
+    client = RawClient(*await asyncio.open_connection("127.0.0.1", bench.port))
+    client.stop_reading()
+    client.writer.write(knock("ann"))
+    [connection] = await eventually(lambda: list(bench.gate.connections.values()), WAIT_SECONDS)
+    await eventually(lambda: connection._socket._socket._transport.get_write_buffer_size() > 64 * 1024, WAIT_SECONDS)
+    assert connection.backlog.paused
+    client.writer.transport.abort()
 
 
 async def test_a_client_that_reads_again_gets_everything_once_in_order(start_bench):
