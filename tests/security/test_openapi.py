@@ -4,6 +4,7 @@ New operations are taken along by themselves: nothing here names one.
 """
 
 import asyncio
+import re
 
 import pytest
 import requests
@@ -24,9 +25,13 @@ from tests.bed.unlimited import SETTINGS
 from tests.integration.gateway.conftest import token
 from tests.security.fuzz import ROOM, USER, tried
 
-pytestmark = pytest.mark.broker
+pytestmark = [
+    pytest.mark.broker,
+    # Schemathesis draws by chance inside its strategies; Hypothesis seeds that chance for every example.
+    pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisDeprecationWarning"),
+]
 
-TRIES = 25
+TRIES = 15
 WAIT = 20
 CONFORMS = [
     not_a_server_error,
@@ -35,6 +40,8 @@ CONFORMS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
+TOO_LARGE_IS_NO = {"checks": {"negative_data_rejection": {"expected-statuses": ["4xx", "5xx"]}}}
+"""Of those Schemathesis takes for a refusal by itself, 413 is none."""
 KNOWN = {"room": ROOM, "user": "bob"}
 """Values of path parameters that exist; without them hardly any request would get beyond 404."""
 
@@ -49,7 +56,7 @@ async def bench(start_bench):
 def operations_of(bench):
     """The document as the gate serves it; every operation of it."""
     served = requests.get(f"http://127.0.0.1:{bench.port}/openapi.json", timeout=WAIT)
-    schema = schemathesis.openapi.from_dict(served.json())
+    schema = schemathesis.openapi.from_dict(served.json(), config=schemathesis.Config.from_dict(TOO_LARGE_IS_NO))
     return [found.ok() for found in schema.get_all_operations()]
 
 
@@ -111,5 +118,5 @@ async def test_every_operation_under_chat_wants_a_token(bench, subtests):
 
 
 def status_without_token(bench, operation):
-    url = f"http://127.0.0.1:{bench.port}{operation.path.replace('{room}', ROOM)}"
+    url = f"http://127.0.0.1:{bench.port}{re.sub('{[a-z]+}', ROOM, operation.path)}"
     return requests.request(operation.method, url, timeout=WAIT).status_code
