@@ -42,7 +42,7 @@ class NativeClient:
         await asyncio.wait_for(asyncio.shield(client.welcome), ANSWER_SECONDS)
         return client
 
-    async def ask(self, kind: str, **fields: Any) -> dict[str, Any]:
+    async def ask(self, kind: str, /, **fields: Any) -> dict[str, Any]:
         """Send a frame and wait for the answer that carries its id."""
         number = uuid4().hex[:16]
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()

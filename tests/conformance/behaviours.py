@@ -7,6 +7,7 @@ bert is banned where a behaviour says so. Everyone is a new person for each beha
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -99,6 +100,96 @@ SHAPED: Final = {verb: behaviour.step.fields for verb, behaviour in ACCEPTED.ite
     "revoke_invite": {"invite": "no-such-invite"},
 }
 """Fields for each verb with nothing wrong in them."""
+
+LATER: Final = "2031-01-01T00:00:00Z"
+TOMORROW: Final = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+WHOLE: Final = ACCEPTED | {
+    "update": Behaviour(
+        Step(
+            "adam",
+            "update",
+            {
+                "title": "Other",
+                "topic": "Else",
+                "capacity": 50,
+                "visibility": "private",
+                "metadata": {"a": [1, None, "é"]},
+            },
+        )
+    ),
+    "join": Behaviour(Step("sam", "join", {"invite": Known("invite")}), before=(INVITE,)),
+    "leave": Behaviour(Step("olga", "leave", {"successor": Known("mary")})),
+    "kick": Behaviour(Step("mona", "kick", {**_user("mary"), "reason": "Why & wherefore?"})),
+    "ban": Behaviour(Step("mona", "ban", {**_user("mary"), "reason": "Why & wherefore?", "until": LATER})),
+    "mute": Behaviour(Step("mona", "mute", {**_user("mary"), "until": LATER})),
+    "invite": Behaviour(Step("mona", "invite", {"role": "reader", "expires_at": TOMORROW, "max_uses": 3})),
+    "send": Behaviour(
+        Step(
+            "mona",
+            "send",
+            {
+                "text": "hello",
+                "kind": "system",
+                "metadata": {"a": [1, None, "é"]},
+                "reply_to": Known("message"),
+                "mentions": [Known("rita"), Known("mary")],
+            },
+        )
+    ),
+    "react": Behaviour(Step("mary", "react", {**MESSAGE, "emoji": "👩‍👩‍👧"})),
+}
+"""Each verb that makes an event in a room, with every field that it may have."""
+
+_LONG: Final = "x" * 20_000
+_NO_ID: Final = "no id"
+MALFORMED: Final = tuple(
+    (Step(actor, verb, SHAPED[verb] | wrong), code)
+    for actor, verb, wrong, code in (
+        ("olga", "create", {"title": " "}, Code.BAD_FIELD),
+        ("olga", "create", {"title": _LONG}, Code.TOO_LARGE),
+        ("olga", "create", {"capacity": 0}, Code.BAD_FIELD),
+        ("olga", "create", {"visibility": "secret"}, Code.BAD_FIELD),
+        ("olga", "create", {"members": [_NO_ID]}, Code.BAD_FIELD),
+        ("olga", "create", {"metadata": {"a": _LONG}}, Code.TOO_LARGE),
+        ("olga", "create", {"retention_days": 0}, Code.BAD_FIELD),
+        ("adam", "update", {"title": ""}, Code.BAD_FIELD),
+        ("adam", "update", {"topic": _LONG}, Code.TOO_LARGE),
+        ("adam", "update", {"capacity": "9"}, Code.BAD_FIELD),
+        ("adam", "update", {"metadata": {"a": 2**64}}, Code.BAD_FIELD),
+        ("sam", "join", {"invite": "short"}, Code.BAD_FIELD),
+        ("olga", "leave", {"successor": _NO_ID}, Code.BAD_FIELD),
+        ("mona", "add", {"user": _NO_ID}, Code.BAD_FIELD),
+        ("mona", "kick", {"user": _NO_ID}, Code.BAD_FIELD),
+        ("mona", "kick", {"reason": "x" * 501}, Code.TOO_LARGE),
+        ("mona", "ban", {"reason": "x" * 501}, Code.TOO_LARGE),
+        ("mona", "ban", {"until": "tomorrow"}, Code.BAD_FIELD),
+        ("mona", "unban", {"user": "x" * 129}, Code.BAD_FIELD),
+        ("adam", "set_role", {"role": "king"}, Code.BAD_FIELD),
+        ("mona", "mute", {"until": 7}, Code.BAD_FIELD),
+        ("mona", "unmute", {"user": _NO_ID}, Code.BAD_FIELD),
+        ("mona", "invite", {"max_uses": 0}, Code.BAD_FIELD),
+        ("mona", "invite", {"role": "king"}, Code.BAD_FIELD),
+        ("mona", "revoke_invite", {"invite": "short"}, Code.BAD_FIELD),
+        ("mary", "send", {"text": " "}, Code.BAD_FIELD),
+        ("mary", "send", {"text": _LONG}, Code.TOO_LARGE),
+        ("mary", "send", {"kind": "song"}, Code.BAD_FIELD),
+        ("mary", "send", {"reply_to": -1}, Code.BAD_FIELD),
+        ("mary", "send", {"mentions": ["x"] * 51}, Code.TOO_LARGE),
+        ("mary", "edit", {"text": " "}, Code.BAD_FIELD),
+        ("mary", "edit", {"text": _LONG}, Code.TOO_LARGE),
+        ("mary", "delete", {"seq": -1}, Code.BAD_FIELD),
+        ("mary", "react", {"emoji": " "}, Code.BAD_FIELD),
+        ("mary", "react", {"emoji": "x" * 33}, Code.TOO_LARGE),
+        ("mary", "unreact", {"emoji": "x" * 33}, Code.TOO_LARGE),
+        ("rita", "mark_read", {"seq": "1"}, Code.BAD_FIELD),
+        ("rita", "mark_delivered", {"seq": True}, Code.BAD_FIELD),
+        ("mary", "typing", {"active": "yes"}, Code.BAD_FIELD),
+        ("rita", "set_status", {"state": "asleep"}, Code.BAD_FIELD),
+        ("rita", "set_status", {"mood": "x" * 65}, Code.TOO_LARGE),
+        ("rita", "set_status", {"text": "x" * 501}, Code.TOO_LARGE),
+    )
+)
+"""A field of every verb that has any, in a shape that no room is asked about."""
 
 SPECIAL: Final = (
     # the room itself

@@ -1,4 +1,4 @@
-"""The drivers of the doors: native WebSocket, AMQP inbox, REST. What REST can say stands in one table, `CALLS`."""
+"""The drivers of the doors: native WebSocket, AMQP inbox, REST. How REST says a verb stands in one table, `CALLS`."""
 
 from __future__ import annotations
 
@@ -33,10 +33,6 @@ class NativeDoor:
         self._stack = stack
         self._clients: dict[str, asyncio.Task[NativeClient]] = {}
 
-    def says(self, verb: str, fields: Mapping[str, Any]) -> bool:  # noqa: ARG002 - as every door has it
-        """Everything."""
-        return True
-
     async def act(
         self, user: str, verb: str, command_id: str, fields: Mapping[str, Any], *, retry: bool = False
     ) -> Outcome:
@@ -60,10 +56,6 @@ class InboxDoor:
         self._url = amqp_url
         self._management = management
         self._producers: dict[str, asyncio.Task[_Producer]] = {}
-
-    def says(self, verb: str, fields: Mapping[str, Any]) -> bool:  # noqa: ARG002 - as every door has it
-        """Everything."""
-        return True
 
     async def act(
         self, user: str, verb: str, command_id: str, fields: Mapping[str, Any], *, retry: bool = False
@@ -122,71 +114,81 @@ class _Producer:
         self._waiting.pop(delivery.correlation_id).set_result(json.loads(delivery.body))
 
 
-# What REST can say.
+# What REST says.
 
 
 class Call(NamedTuple):
-    """How a verb is said over REST: where, and which fields of the command stand in the body and in the query, ours ->
-    theirs. A body of None is left out altogether; what stands in the path is named there."""
+    """How a verb is said over REST: where, and what the fields of the command are called in the query and the body.
+    A body without fields is sent as such; None: there is none."""
 
     method: str
     path: str
-    body: Mapping[str, str] | None = None
     query: Mapping[str, str] = MappingProxyType({})
+    body: Mapping[str, str] | None = None
 
     @property
     def fields(self) -> frozenset[str]:
-        """The fields of the command that it can carry."""
-        in_path = frozenset(name for _, name, _, _ in Formatter().parse(self.path) if name)
-        return in_path | (self.body or {}).keys() | self.query.keys()
+        """The fields that it carries."""
+        in_path = {IN_PATHS.get(name, name) for _, name, _, _ in Formatter().parse(self.path) if name}
+        return frozenset((*in_path, *self.query, *(self.body or ())))
+
+    def path_of(self, fields: Mapping[str, Any]) -> str:
+        """The path with the fields that stand in it."""
+        quoted = {name: quote(str(value), safe="") for name, value in fields.items()}
+        return self.path.format_map(quoted | {rest: quoted[ours] for rest, ours in IN_PATHS.items() if ours in fields})
 
 
-def _same(*names: str) -> dict[str, str]:
-    """Spelled as in the command."""
-    return {name: name for name in names}
+IN_PATHS: Final = {"message": "seq"}
+"""What paths call a field otherwise than the command does."""
 
 
-CREATED_WITH: Final = ("title", "visibility", "capacity", "topic", "metadata", "retention_days")
+def _same(*names: str, **others: str) -> dict[str, str]:
+    """Fields that are called the same, and `others` that are not."""
+    return {name: name for name in names} | others
+
+
+_MESSAGE: Final = "/chat/{room}/messages/{message}"
+_PERSON: Final = "/chat/{room}/participants/{user}"
+_SEND: Final = _same("kind", "metadata", "reply_to", "mentions", text="content")
+_CREATE: Final = _same(
+    *("title", "visibility", "capacity", "topic", "metadata", "retention_days"), members="additional_participants"
+)
+
 CALLS: Final[dict[str, Call]] = {
-    "create": Call("POST", "/chat/create", {**_same(*CREATED_WITH), "members": "additional_participants"}),
-    "update": Call("PATCH", "/chat/{room}", _same("title", "topic", "capacity", "visibility", "metadata")),
+    "create": Call("POST", "/chat/create", body=_CREATE),
+    "update": Call("PATCH", "/chat/{room}", body=_same("title", "topic", "capacity", "visibility", "metadata")),
     "close": Call("DELETE", "/chat/{room}"),
-    "join": Call("POST", "/chat/{room}/join", _same("invite")),
-    "leave": Call("DELETE", "/chat/{room}/leave", None, _same("successor")),
-    "add": Call("POST", "/chat/{room}/participants", {"user": "user_id"}),
-    "kick": Call("DELETE", "/chat/{room}/participants/{user}", None, _same("reason")),
-    "ban": Call("PUT", "/chat/{room}/bans/{user}", _same("reason", "until")),
+    "join": Call("POST", "/chat/{room}/join", body=_same("invite")),
+    "leave": Call("DELETE", "/chat/{room}/leave", query=_same("successor")),
+    "add": Call("POST", "/chat/{room}/participants", body=_same(user="user_id")),
+    "kick": Call("DELETE", _PERSON, query=_same("reason")),
+    "ban": Call("PUT", "/chat/{room}/bans/{user}", body=_same("reason", "until")),
     "unban": Call("DELETE", "/chat/{room}/bans/{user}"),
-    "set_role": Call("PUT", "/chat/{room}/participants/{user}/role", _same("role")),
-    "mute": Call("PUT", "/chat/{room}/participants/{user}/mute", _same("until")),
-    "unmute": Call("DELETE", "/chat/{room}/participants/{user}/mute"),
-    "invite": Call("POST", "/chat/{room}/invites", _same("role", "expires_at", "max_uses")),
+    "set_role": Call("PUT", f"{_PERSON}/role", body=_same("role")),
+    "mute": Call("PUT", f"{_PERSON}/mute", body=_same("until")),
+    "unmute": Call("DELETE", f"{_PERSON}/mute"),
+    "invite": Call("POST", "/chat/{room}/invites", body=_same("role", "expires_at", "max_uses")),
     "revoke_invite": Call("DELETE", "/chat/{room}/invites/{invite}"),
-    "send": Call(
-        "POST", "/chat/{room}/message", {"text": "content", **_same("kind", "metadata", "reply_to", "mentions")}
-    ),
-    "edit": Call("PATCH", "/chat/{room}/messages/{seq}", {"text": "content"}),
-    "delete": Call("DELETE", "/chat/{room}/messages/{seq}"),
-    "react": Call("PUT", "/chat/{room}/messages/{seq}/reactions/{emoji}"),
-    "unreact": Call("DELETE", "/chat/{room}/messages/{seq}/reactions/{emoji}"),
-    "mark_read": Call("POST", "/chat/{room}/read", _same("seq")),
-    "mark_delivered": Call("POST", "/chat/{room}/delivered", _same("seq")),
-    "typing": Call("POST", "/chat/{room}/typing", _same("active")),
-    "set_status": Call("PUT", "/chat/{room}/status", _same("state", "mood", "text")),
+    "send": Call("POST", "/chat/{room}/message", body=_SEND),
+    "edit": Call("PATCH", _MESSAGE, body=_same(text="content")),
+    "delete": Call("DELETE", _MESSAGE),
+    "react": Call("PUT", f"{_MESSAGE}/reactions/{{emoji}}"),
+    "unreact": Call("DELETE", f"{_MESSAGE}/reactions/{{emoji}}"),
+    "mark_read": Call("POST", "/chat/{room}/read", body=_same("seq")),
+    "mark_delivered": Call("POST", "/chat/{room}/delivered", body=_same("seq")),
+    "typing": Call("POST", "/chat/{room}/typing", body=_same("active")),
+    "set_status": Call("PUT", "/chat/{room}/status", body=_same("state", "mood", "text")),
 }
-"""Every verb that has an operation. A new operation is entered here, and taken out of `MISSING`."""
+"""The operation of every verb."""
 
-MISSING: Final[frozenset[str]] = frozenset()
-"""Verbs that REST cannot say."""
+LEFT_OUT: Final = frozenset({("create", "room")})
+"""Fields of verbs that REST cannot carry: an id is made up of the creator and the key of the request."""
 
-LEFT_OUT: Final[frozenset[tuple[str, str]]] = frozenset()
-"""Fields of verbs above that REST cannot carry."""
-
-MADE_UP: Final = frozenset({"room"})
-"""The id of a room to be made is the gate's to find."""
-
-SPELLED_AGAIN: Final = frozenset({("POST", "/chat/join/{token}"), ("POST", "/chat/{room}/share")})
-"""Operations that say a verb above in other words."""
+LINKS: Final[dict[str, Call]] = {
+    "join": Call("POST", "/chat/join/{room}.{invite}"),
+    "invite": Call("POST", "/chat/{room}/share", body=_same("max_uses")),
+}
+"""Verbs that are said once more, by share links."""
 
 READS: Final = frozenset(
     ("GET", path)
@@ -207,38 +209,49 @@ class RestDoor:
     """HTTP. A refusal is told apart by `gatehouse_code`; its status is the registry's, but for `STATUSES`."""
 
     name = "rest"
+    calls = CALLS
+    statuses = STATUSES
 
     def __init__(self, stack: Any) -> None:
         self._stack = stack
         self._http = httpx.AsyncClient(base_url=stack.http, trust_env=False, timeout=WAIT)
 
-    def says(self, verb: str, fields: Mapping[str, Any]) -> bool:
-        """Only what has an operation that carries these fields."""
-        return verb in CALLS and fields.keys() - MADE_UP <= CALLS[verb].fields
-
     async def act(
         self, user: str, verb: str, command_id: str, fields: Mapping[str, Any], *, retry: bool = False
     ) -> Outcome:
-        call = CALLS[verb]
+        call = self.calls[verb]
         headers = {"Authorization": f"Bearer {self._stack.token(user)}", "Idempotency-Key": command_id}
         if retry:
             headers["Idempotency-Retry"] = "true"
-        path = call.path.format_map({name: quote(str(value), safe="") for name, value in fields.items()})
-        query = {theirs: fields[ours] for ours, theirs in call.query.items() if ours in fields}
-        response = await self._http.request(call.method, path, headers=headers, params=query, **_body(call, fields))
-        return _accepted(response.json()) if response.is_success else _refused(response)
+        content = {} if call.body is None else {"json": _renamed(call.body, fields)}
+        params = _renamed(call.query, fields)
+        path = call.path_of(fields)
+        response = await self._http.request(call.method, path, headers=headers, params=params, **content)
+        return _accepted(response.json()) if response.is_success else self._refused(response)
 
     async def close(self) -> None:
         await self._http.aclose()
 
+    def _refused(self, response: httpx.Response) -> Refused:
+        code = Code(response.json()["gatehouse_code"])
+        assert response.status_code == self.statuses.get(code, ERRORS[code].http), response.text
+        assert response.headers["Content-Type"] == "application/problem+json"
+        return Refused(code)
 
-def _body(call: Call, fields: Mapping[str, Any]) -> dict[str, Any]:
-    if call.body is None:
-        return {}
-    said = {theirs: fields[ours] for ours, theirs in call.body.items() if ours in fields}
-    if "additional_participants" in said:
-        said["additional_participants"] = [{"user_id": user} for user in said["additional_participants"]]
-    return {"json": said}
+
+class LinkDoor(RestDoor):
+    """The same, where a verb is said by a share link if it can be. Of one that lets nobody in, 410 tells."""
+
+    name = "links"
+    calls = MappingProxyType(CALLS | LINKS)
+    statuses = MappingProxyType(STATUSES | {Code.INVITE_INVALID: 410})
+
+
+def _renamed(names: Mapping[str, str], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that REST calls so, as it calls them; whoever is to be a member is a person there."""
+    told = {rest: fields[ours] for ours, rest in names.items() if ours in fields}
+    people = told.get("additional_participants")
+    return told if people is None else told | {"additional_participants": [{"user_id": user} for user in people]}
 
 
 def _accepted(body: dict[str, Any]) -> Accepted:
@@ -248,15 +261,8 @@ def _accepted(body: dict[str, Any]) -> Accepted:
         epoch=body.get("epoch"),
         seq=body.get("sequence_id", body.get("seq")),
         message_id=body.get("message_id"),
-        invite=body.get("invite"),
+        invite=body.get("invite", body.get("share_token", "").partition(".")[2] or None),
     )
-
-
-def _refused(response: httpx.Response) -> Refused:
-    code = Code(response.json()["gatehouse_code"])
-    assert response.status_code == STATUSES.get(code, ERRORS[code].http), response.text
-    assert response.headers["Content-Type"] == "application/problem+json"
-    return Refused(code)
 
 
 def is_a_command(body: dict[str, Any]) -> bool:

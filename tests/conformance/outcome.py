@@ -36,9 +36,6 @@ class Door(Protocol):
 
     name: str
 
-    def says(self, verb: str, fields: Mapping[str, Any]) -> bool:
-        """Whether this command can be said here at all."""
-
     async def act(
         self, user: str, verb: str, command_id: str, fields: Mapping[str, Any], *, retry: bool = False
     ) -> Outcome:

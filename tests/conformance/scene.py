@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from schemas.ids import UserId, direct_room_id
 from services.gateway.creation import room_of_command
 from tests.conformance.behaviours import CAST, DIRECT, MEMBERS, Behaviour, Known, Step
 from tests.conformance.outcome import Accepted, Door, Outcome
+
+AT_ONCE: Final = 20
+"""A connection may have no more than 32 commands under way."""
 
 
 class Scene:
@@ -17,9 +21,9 @@ class Scene:
 
     def __init__(self, made_by: Door) -> None:
         self._made_by = made_by
-        tag = secrets.token_hex(4)
-        self.room = f"room-{tag}"
-        self._known: dict[str, Any] = {name: f"{name}-{tag}" for name in CAST}
+        self._tag = secrets.token_hex(4)
+        self.room = f"room-{self._tag}"
+        self._known: dict[str, Any] = {name: f"{name}-{self._tag}" for name in CAST}
 
     @classmethod
     async def of(cls, behaviour: Behaviour, made_by: Door) -> Self:
@@ -27,12 +31,19 @@ class Scene:
         scene = cls(made_by)
         await getattr(scene, f"_make_{behaviour.room}")()
         for step in behaviour.before:
-            await asyncio.gather(*(scene.prepare(step) for _ in range(step.times)))
+            for done in range(0, step.times, AT_ONCE):
+                await asyncio.gather(*(scene.prepare(step) for _ in range(min(AT_ONCE, step.times - done))))
         return scene
 
     def person(self, name: str) -> str:
         """The id that one of the cast has here."""
         return str(self._known[name])
+
+    def everywhere(self, event: dict[str, Any]) -> dict[str, Any]:
+        """What an event says in any scene that went the same way: the cast by their plain names, and no ids."""
+        own = ("room", "epoch", "at", "command_id", "message_id", "invite")
+        text = json.dumps({name: value for name, value in event.items() if name not in own})
+        return dict(json.loads(text.replace(f"-{self._tag}", "")))
 
     def pretend(self, **known: Any) -> None:
         """Take these as known though nothing was made."""
@@ -60,9 +71,8 @@ class Scene:
         members = [Known(name) for name in MEMBERS]
         made = {"room": self.room, "title": "The cast", "members": members}
         await self.prepare(Step("olga", "create", made))
-        for name, role in MEMBERS.items():
-            if role != "member":
-                await self.prepare(Step("olga", "set_role", {"user": Known(name), "role": role}))
+        roles = (Step("olga", "set_role", {"user": Known(name), "role": role}) for name, role in MEMBERS.items())
+        await asyncio.gather(*(self.prepare(step) for step in roles if step.fields["role"] != "member"))
         self._known["message"] = (await self.prepare(Step("mary", "send", {"text": "first"}))).seq
 
     async def _make_direct(self) -> None:

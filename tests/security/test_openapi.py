@@ -4,7 +4,6 @@ New operations are taken along by themselves: nothing here names one.
 """
 
 import asyncio
-import re
 
 import pytest
 import requests
@@ -13,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
+from schemathesis.config import SchemathesisConfig
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     negative_data_rejection,
@@ -21,17 +21,17 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.bed.unlimited import SETTINGS
 from tests.integration.gateway.conftest import token
 from tests.security.fuzz import ROOM, USER, tried
 
 pytestmark = [
     pytest.mark.broker,
-    # Schemathesis draws by chance inside its strategies; Hypothesis seeds that chance for every example.
-    pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisDeprecationWarning"),
+    # The gate lives in this process, in another thread, and may draw its jitter while a request is being made up.
+    pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies"),
 ]
 
-TRIES = 15
+TRIES = 9
+"""Requests for each operation, as the document wants them and as it does not."""
 WAIT = 20
 CONFORMS = [
     not_a_server_error,
@@ -40,15 +40,17 @@ CONFORMS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-TOO_LARGE_IS_NO = {"checks": {"negative_data_rejection": {"expected-statuses": ["4xx", "5xx"]}}}
-"""Of those Schemathesis takes for a refusal by itself, 413 is none."""
+"""Whatever the document allows is not accepted: a text that is blank, or a room that is not there, fits its schema. So
+`positive_data_acceptance` is left out."""
+CONFIG = {"checks": {"negative_data_rejection": {"expected-statuses": ["4xx"]}}}
+"""413 is a rejection too."""
 KNOWN = {"room": ROOM, "user": "bob"}
 """Values of path parameters that exist; without them hardly any request would get beyond 404."""
 
 
 @pytest.fixture
 async def bench(start_bench):
-    bench = await start_bench(command_seconds=5, **SETTINGS)
+    bench = await start_bench(command_seconds=5)
     bench.room.open(ROOM, USER, "bob", events=3)
     return bench
 
@@ -56,22 +58,23 @@ async def bench(start_bench):
 def operations_of(bench):
     """The document as the gate serves it; every operation of it."""
     served = requests.get(f"http://127.0.0.1:{bench.port}/openapi.json", timeout=WAIT)
-    schema = schemathesis.openapi.from_dict(served.json(), config=schemathesis.Config.from_dict(TOO_LARGE_IS_NO))
+    schema = schemathesis.openapi.from_dict(served.json(), config=SchemathesisConfig.from_dict(CONFIG))
     return [found.ok() for found in schema.get_all_operations()]
 
 
-def takes_anything(operation):
-    """Whether there is anything about a request that could be wrong."""
-    places = (operation.path_parameters, operation.query, operation.headers, operation.cookies, operation.body)
-    return any(len(place) for place in places)
+def can_be_broken(operation):
+    """Whether there is anything in its requests that the document could not want."""
+    return any((operation.path_parameters, operation.query, operation.headers, operation.body))
 
 
-def ask(bench, case, checks, **headers):
-    """Send one request as somebody, and judge the response by these checks alone."""
+def ask(bench, case, mode, checks):
+    """Send one request as somebody, and judge the response by these checks alone. One that is made up without a token,
+    to see that it is wanted, stays without."""
     bench.room.members[ROOM].update((USER, "bob"))
+    said = mode is GenerationMode.POSITIVE or "Authorization" in (case.headers or {})
     case.call_and_validate(
         base_url=f"http://127.0.0.1:{bench.port}",
-        headers={"Authorization": f"Bearer {token(USER)}", **headers},
+        headers={"Authorization": f"Bearer {token(USER)}"} if said else {},
         checks=checks,
         timeout=WAIT,
     )
@@ -87,7 +90,7 @@ def try_operation(bench, operation, mode, checks):
             case.path_parameters = {
                 name: KNOWN.get(name, value) for name, value in (case.path_parameters or {}).items()
             }
-        ask(bench, case, checks)
+        ask(bench, case, mode, checks)
 
     tries()
 
@@ -104,7 +107,7 @@ async def test_every_operation_answers_as_the_document_says(bench, subtests, mod
     operations = await asyncio.to_thread(operations_of, bench)
     assert operations
     for operation in operations:
-        if mode is GenerationMode.NEGATIVE and not takes_anything(operation):
+        if mode is GenerationMode.NEGATIVE and not can_be_broken(operation):
             continue
         with subtests.test(operation.label):
             await asyncio.to_thread(try_operation, bench, operation, mode, checks)
@@ -118,5 +121,5 @@ async def test_every_operation_under_chat_wants_a_token(bench, subtests):
 
 
 def status_without_token(bench, operation):
-    url = f"http://127.0.0.1:{bench.port}{re.sub('{[a-z]+}', ROOM, operation.path)}"
+    url = f"http://127.0.0.1:{bench.port}{operation.path.replace('{room}', ROOM)}"
     return requests.request(operation.method, url, timeout=WAIT).status_code

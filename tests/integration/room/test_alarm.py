@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import time
 
 import pytest
@@ -9,6 +10,7 @@ from pamqp import commands
 from prometheus_client import CollectorRegistry
 
 from schemas import routes
+from schemas.answers import ANSWER
 from services.runtime.broker import PERSISTENT, NotConfirmed, connect, open_channel, publish_confirmed
 from services.runtime.observe import Health
 from services.runtime.rpc import NotTaken
@@ -19,6 +21,8 @@ from tests.integration.room.test_liveness import make_worker, tell_nobody
 pytestmark = pytest.mark.broker
 
 WITHIN_SECONDS = 30
+PATIENCE_SECONDS = 15
+NUMBERS = itertools.count(1)
 SENDS = 50
 
 
@@ -108,12 +112,22 @@ async def test_a_worker_that_is_told_to_end_under_an_alarm_ends_in_time(start_pr
 
 
 async def talk(sender, done):
-    """One message after the other, until the sender's own connection is blocked."""
+    """One message after the other, until the sender's own connection is blocked. A reply may be lost with the worker
+    that was to send it, though the command is settled: then the sender asks again, as senders do."""
     answers = []
     with contextlib.suppress(NotTaken):
         while not done.is_set():
-            answers.append(await answered(sender.send("send", "mia", text="on and on")))
+            command_id = f"talk-{next(NUMBERS)}"
+            answers.append(await said(sender, command_id))
     return answers
+
+
+async def said(sender, command_id):
+    first = sender.send("send", "mia", text="on and on", command_id=command_id)
+    try:
+        return ANSWER.validate_json(await asyncio.wait_for(first, PATIENCE_SECONDS))
+    except TimeoutError:
+        return await sender.ask("send", "mia", text="on and on", command_id=command_id, retry=True)
 
 
 async def publish_something(amqp_url):
