@@ -12,6 +12,8 @@ SETTINGS = {
     "connects_per_address_burst": PLENTY,
     "connections_per_user": PLENTY,
     "in_flight_per_user": PLENTY,
+    "in_flight_per_connection": PLENTY,
+    "in_flight_per_gate": PLENTY,
 }
 ENVIRONMENT = {f"GATEHOUSE_{name.upper()}": str(value) for name, value in SETTINGS.items()}
 """The same for a process."""
