@@ -104,7 +104,8 @@ class GatewaySettings(ServiceSettings):
         replay_seconds: how long an `attach` with a position may wait for its replay before it is reset.
         conversation_sockets_per_user: sockets of one user in one conversation at this gate.
         handshakes_at_once: handshakes of conversations that may wait for history; more are told to come back.
-        frame_bytes: a larger frame is answered `too_large`; one above `frame_discard_bytes` costs the connection.
+        frame_bytes: a larger frame is answered `too_large`; above `frame_discard_bytes`, or of a stranger, it costs the
+            connection.
         probe_seconds: after so long without a delivery the gate sends one to itself through the fan-out.
         write_buffer_bytes: with more than this unsent a connection counts its backlog, and nothing is read from it.
         backlog_frames, backlog_bytes: pushes that still have a place then; what comes beyond is replayed later.

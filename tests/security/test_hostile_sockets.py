@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
+from schemas import limits
 from schemas.errors import ERRORS, Code
 from tests.bed.native import NativeClient
 from tests.bed.scale import is_full
@@ -21,7 +22,6 @@ NO_PONG = ERRORS[Code.HEARTBEAT_MISSED].close
 CROWD = 10_000 if is_full() else 200
 AT_ONCE = 500
 CROWD_SETTINGS = ENVIRONMENT | {"GATEHOUSE_HELLO_SECONDS": "2", "GATEHOUSE_CLOSE_SECONDS": "1"}
-DISCARD_BYTES = 256 * 1024
 BESIDE_MIB = 32
 """What the process may grow by for reasons of its own."""
 SERVED_SECONDS = 5
@@ -149,10 +149,9 @@ async def well_behaved(gate, token):
 @pytest.mark.store
 @pytest.mark.parametrize("what", ["nothing", "half a frame"])
 async def test_a_crowd_that_never_says_hello_is_ended_by_code_within_bounded_memory(start_stack, report, what):
-    settings = CROWD_SETTINGS | {"GATEHOUSE_FRAME_DISCARD_BYTES": str(DISCARD_BYTES)}
-    stack = await start_stack(environment=settings)
+    stack = await start_stack(environment=CROWD_SETTINGS)
     [gate] = stack.gates
-    sent = b"" if what == "nothing" else raw_frame(FIN | TEXT, b"x" * (DISCARD_BYTES - 1), told=DISCARD_BYTES)
+    sent = b"" if what == "nothing" else raw_frame(FIN | TEXT, b"x" * (limits.FRAME_BYTES - 1), told=limits.FRAME_BYTES)
     before = highest = resident_mib(gate)
     async with well_behaved(gate, stack.token("ann")):
         for start in range(0, CROWD, AT_ONCE):

@@ -5,7 +5,8 @@ Handshake, fragments and control frames are websockets' sans-I/O `ServerProtocol
 to the transport past it. There is no task per connection. Compression is not negotiated.
 
 A message above `frame_bytes` is answered `too_large` and the connection stays; one above `frame_discard_bytes` cannot
-even be read over: it is answered `too_large` and the connection closes with 1009.
+even be read over: it is answered `too_large` and the connection closes with 1009. So does one above `frame_bytes` of a
+client that has not said who it is.
 
 While more than `write_buffer_bytes` wait to be sent, nothing is read from the client, and its connection counts what is
 pushed (`backlog.py`): so at most that much, the backlog, the answers in flight and one replay wait for one client.
@@ -74,7 +75,7 @@ class WebSocketDoor(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._protocol = Handshake(
             select_subprotocol=choose_subprotocol,
-            max_size=gate.settings.frame_discard_bytes,
+            max_size=gate.settings.frame_bytes,
             logger=_QUIET,
         )
         self._connection: Connection | None = None
@@ -104,7 +105,13 @@ class WebSocketDoor(asyncio.Protocol):
         if isinstance(self._protocol.parser_exc, PayloadTooBig) and self._connection is not None:
             self._connection.receive_unreadable(Code.TOO_LARGE, "the frame is too large to be read over")
             self._gate.metrics.closes.labels("1009").inc()
+        self._trust_identity()
         self._flush()
+
+    def _trust_identity(self) -> None:
+        """Whoever is known may send what is too large and be answered; of strangers so much is not even kept."""
+        if self._connection is not None and self._connection.identity is not None:
+            self._protocol.max_message_size = self._gate.settings.frame_discard_bytes
 
     def eof_received(self) -> None:
         """The client sends no more."""
@@ -243,6 +250,7 @@ class WebSocketDoor(asyncio.Protocol):
         else:
             self._respond(response)
             self._connection = conversation.open()
+            self._trust_identity()
             if self._paused:  # what it opened with has filled the transport already
                 self._connection.receive_pause()
             elif not self._transport.is_closing():

@@ -83,6 +83,15 @@ async def test_a_frame_that_cannot_even_be_read_over_is_answered_and_closed_with
     assert (await socket.closed())[0] == 1009
 
 
+async def test_of_a_stranger_a_frame_above_the_limit_is_not_even_kept(bench):
+    stranger, known = await bench.socket(), await bench.client("ann")
+    for socket in (stranger, known):
+        await socket.send_raw("x" * 100_000)
+        assert (await socket.receive())["code"] == "too_large"
+    assert (await stranger.closed())[0] == 1009
+    await known.nothing_more()
+
+
 async def test_a_protocol_error_ends_that_connection_only(bench):
     good, bad = await bench.client("ann"), await bench.client("bob")
     bad.connection.transport.write(Frame(Opcode.TEXT, b"unmasked").serialize(mask=False))
