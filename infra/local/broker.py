@@ -66,8 +66,10 @@ class BrokerNode:
         return f"http://{USER}:{self.password}@{HOST}:{self.ports.management}"
 
     def start_names(self) -> Process:
-        """The name server the node registers with. The node would start one by itself, but then nobody knew its pid."""
+        """The name server the node registers with. The node would start one by itself, but then nobody knew its pid. It
+        comes with the server, so this is where that is installed when it is missing."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        server_program(self.log.parent)
         return start_process(
             ["epmd", "-port", str(self.ports.names), "-address", HOST], self._environment(), self._names_log
         )
