@@ -92,9 +92,9 @@ class Service:
             group.create_task(self._say_alive())
             group.create_task(self.gate.keys.serve(self.health, self.closing))
             group.create_task(self.server.serve())
-            if self.settings.demo:
-                group.create_task(seed(self.gate.commands.ask, self.closing))
+            seeding = group.create_task(self._seed())
             await stopping.wait()
+            seeding.cancel()  # nobody answers its commands once the gate has stopped
             await self._drain()
         log.info("gate_stopped", gate=self.gate.gate_id)
 
@@ -128,6 +128,10 @@ class Service:
             stopping=self.closing,
             timeout_seconds=self.settings.broker_timeout_seconds,
         )
+
+    async def _seed(self) -> None:
+        if self.settings.demo:
+            await seed(self.gate.commands.ask, self.closing)
 
     async def _say_alive(self) -> None:
         await self.control.start(self.closing)

@@ -10,6 +10,7 @@ from websockets.exceptions import InvalidStatus
 
 from schemas.control import CONTROL, GateGone
 from schemas.errors import ERRORS, Code
+from services.gateway.app import Service
 from tests.bed.waiting import eventually
 from tests.integration.gateway.test_fanout import _control
 
@@ -94,6 +95,17 @@ async def test_a_draining_gate_takes_no_new_connection(start_bench):
     with pytest.raises(InvalidStatus) as refused:
         await bench.socket()
     assert refused.value.response.status_code == 503
+
+
+async def test_a_gate_whose_demo_waits_for_an_answer_ends_all_the_same(start_bench):
+    bench = await start_bench()
+    bench.room.mute = True
+    muted = Service(bench.service.settings.model_copy(update={"demo": True}))
+    stopping = asyncio.Event()
+    running = asyncio.create_task(muted.run(stopping))
+    await eventually(lambda: muted.gate.commands.in_flight, 20, "the demo asks")
+    stopping.set()
+    await asyncio.wait_for(running, 20)
 
 
 async def test_a_draining_gate_refuses_what_comes_by_rest(bench):
