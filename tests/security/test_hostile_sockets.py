@@ -23,9 +23,9 @@ CROWD = 10_000 if is_full() else 200
 AT_ONCE = 500
 CROWD_SETTINGS = ENVIRONMENT | {"GATEHOUSE_HELLO_SECONDS": "2", "GATEHOUSE_CLOSE_SECONDS": "1"}
 BESIDE_MIB = 32
+"""What the process may grow by for reasons of its own."""
 KEPT_TIMES = 4
 """Buffers grow by doubling, and the allocator keeps what it grew to: some 3.7 times what is held at once."""
-"""What the process may grow by for reasons of its own."""
 SERVED_SECONDS = 5
 
 
