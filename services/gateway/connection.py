@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     from services.gateway.gate import Gate
 
 FRAME_NUMBER: Final[TypeAdapter[FrameNumber]] = TypeAdapter(FrameNumber)
-NORMAL_CLOSE: Final = 1000
 HELD_LIMIT: Final = 16
 TOO_MANY_YOURS: Final = "too many of your commands are in flight"
 

@@ -11,7 +11,7 @@ from schemas.events import InviteCreated, InviteRevoked
 from schemas.ids import InviteId
 from schemas.roles import Role
 from services.room.decisions import Decision, Refusal
-from services.room.model import Room, is_worthless
+from services.room.model import Room
 from services.room.roles import outranks
 from services.room.standing import head
 
@@ -26,7 +26,7 @@ def invite(room: Room, command: Invite, now: datetime, token: InviteId | None) -
     expires_at = command.expires_at or now + timedelta(days=limits.INVITE_DAYS)
     if not now < expires_at <= now + timedelta(days=limits.INVITE_LONGEST_DAYS):
         return Refusal(Code.BAD_FIELD, f"an invite ends in the future, within {limits.INVITE_LONGEST_DAYS} days")
-    swept = tuple(sorted(each.invite for each in room.invites.values() if is_worthless(each, now)))
+    swept = tuple(sorted(each.invite for each in room.invites.values() if each.is_worthless(now)))
     if len(room.invites) - len(swept) >= limits.INVITES:
         return Refusal(Code.TOO_MANY)
     made = {"invite": token, "role": command.role, "expires_at": expires_at, "max_uses": command.max_uses}

@@ -13,7 +13,7 @@ from schemas.ids import UserId
 from schemas.roles import LeaveReason, Role, Visibility
 from schemas.state import BanState, InviteState
 from services.room.decisions import Decision, Refusal, Unchanged
-from services.room.model import Room, has_no_voice, is_worthless
+from services.room.model import Room, has_no_voice
 from services.room.roles import outranks
 from services.room.standing import head, not_in_a_direct_room
 
@@ -127,6 +127,6 @@ def _is_kept(room: Room, user: UserId, now: datetime) -> bool | None:
 def _kept_out(room: Room, command: Join, invite: InviteState | None, now: datetime) -> Refusal | None:
     if room.is_banned(command.actor, now):
         return Refusal(Code.BANNED)
-    if command.invite is not None and (invite is None or is_worthless(invite, now)):
+    if command.invite is not None and (invite is None or invite.is_worthless(now)):
         return Refusal(Code.INVITE_INVALID)
     return Refusal(Code.ROOM_FULL) if room.is_full() else None

@@ -190,11 +190,6 @@ def has_no_voice(who: MemberState | FormerState, now: datetime) -> bool:
     return who.muted and (who.muted_until is None or who.muted_until > now)
 
 
-def is_worthless(invite: InviteState, now: datetime) -> bool:
-    """The invite lets nobody in any more: it has expired, or is used up."""
-    return invite.is_worthless(now)
-
-
 def next_moment(room: Room | None, now: datetime) -> datetime:
     """When the next event of a room happens: now, but always behind its latest event, also when the clock went back."""
     return now if room is None else max(now, room.updated_at + TICK)

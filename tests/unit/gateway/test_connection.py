@@ -16,8 +16,6 @@ class FakeSocket:
     def write(self, data):
         pass
 
-    answer = write
-
     def catches_up(self):
         return self.catching_up
 

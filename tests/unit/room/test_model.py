@@ -7,7 +7,7 @@ import pytest
 from schemas.events import EVENT, EVENTS, Event, Receipt
 from schemas.roles import Role
 from schemas.state import InviteState, RoomState
-from services.room.model import TICK, Room, epoch_at, evolve, is_worthless, marked, microseconds
+from services.room.model import TICK, Room, epoch_at, evolve, marked, microseconds
 from tests.unit.room.given import NOW, ROOM, START, created, event, room, room_after
 
 INVITE = {"invite": "invite-1", "role": "member", "expires_at": NOW}
@@ -180,7 +180,7 @@ def test_a_new_invite_takes_the_place_of_those_that_were_swept():
 )
 def test_an_invite_is_worth_something_until_it_expires_or_is_used_up(used, max_uses, expires_at, worthless):
     invite = InviteState(invite="invite-1", role=Role.MEMBER, expires_at=expires_at, max_uses=max_uses, uses=used)
-    assert is_worthless(invite, NOW) == worthless
+    assert invite.is_worthless(NOW) == worthless
 
 
 def test_microseconds_are_exact_far_from_the_float_range():
