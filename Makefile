@@ -65,7 +65,8 @@ COMPILE := .cache/lock/bin/uv pip compile --quiet --universal --python-version 3
 lock: ## Resolve pyproject.toml anew into requirements/*.txt.
 	$(PYTHON) -m venv .cache/lock
 	.cache/lock/bin/pip install --quiet --quiet 'uv>=0.13,<0.14'
-	$(COMPILE) --all-extras -o requirements/dev.txt pyproject.toml
+	$(COMPILE) --extra local --extra dev -o requirements/dev.txt pyproject.toml
+	$(COMPILE) --extra local --extra bench -c requirements/dev.txt -o requirements/bench.txt pyproject.toml requirements/build.in
 	$(COMPILE) --extra local -c requirements/dev.txt -o requirements/local.txt pyproject.toml requirements/build.in
 	$(COMPILE) -c requirements/dev.txt -o requirements/run.txt pyproject.toml
 	$(COMPILE) -c requirements/dev.txt -o requirements/store.txt requirements/store.in

@@ -1,0 +1,1 @@
+"""One module a scenario: what is set up, what is counted, which contenders take part."""
