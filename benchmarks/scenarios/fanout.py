@@ -40,11 +40,14 @@ USERS: Final = 90
 WARM_UP: Final = 20
 RATE: Final = 20
 STEADY_SECONDS: Final = 5
+QUIET_SECONDS: Final = 2.0
+"""Longer than the slowest of them needs for one event to 5,000 clients."""
 CLIENTS: Final = (100, 500, 1_000, 5_000)
 BURST_DELIVERIES: Final = 1_000_000
 BURST_DELIVERIES_OF_SOCKETIO: Final = 100_000
 """It needs more time for each than all others together."""
 EXCHANGE: Final = "bench.events"
+EXCHANGE_OF_SOCKETIO: Final = "bench.socketio"
 NO_BACKLOG: Final = {
     "GATEHOUSE_BACKLOG_FRAMES": "1000000",
     "GATEHOUSE_BACKLOG_BYTES": "1000000000",
@@ -117,8 +120,8 @@ async def bare(nodes: Nodes) -> AsyncIterator[Server]:  # noqa: ARG001 - a conte
 @asynccontextmanager
 async def python_socketio(nodes: Nodes) -> AsyncIterator[Server]:
     """Its own manager emits, from another process, as its documentation has it."""
-    with python_contender("socketio_server", "--amqp", nodes.amqp_url, "--channel", EXCHANGE) as running:
-        manager = socketio.AsyncAioPikaManager(nodes.amqp_url, channel=EXCHANGE, write_only=True)
+    with python_contender("socketio_server", "--amqp", nodes.amqp_url, "--channel", EXCHANGE_OF_SOCKETIO) as running:
+        manager = socketio.AsyncAioPikaManager(nodes.amqp_url, channel=EXCHANGE_OF_SOCKETIO, write_only=True)
 
         async def push(count: int) -> None:
             for number in range(count):
@@ -204,9 +207,9 @@ async def _measure(name: str, server: Server, load: Load, clients: int) -> list[
 
 async def _size_of_push(server: Server, load: Load) -> int:
     """The bytes that one event costs each client; proves that all clients get the same."""
-    await load.tell(Settle())
+    await load.tell(Settle(quiet_seconds=QUIET_SECONDS))
     await server.push(WARM_UP)
-    report = await load.tell(Settle())
+    report = await load.tell(Settle(quiet_seconds=QUIET_SECONDS))
     least, most = report.received
     if least != most or least == 0 or least % WARM_UP:
         raise CrowdTrouble(f"after {WARM_UP} events of one size clients have {least} to {most} bytes")
