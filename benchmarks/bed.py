@@ -17,10 +17,11 @@ from infra.local.settings import StackSettings
 from infra.local.stack import down, up
 from infra.local.store import StoreNode
 from infra.local.workers import PROJECT
-from infra.process import stop_process
+from infra.process import is_alive, stop_process
 
 FOLDER = PROJECT / ".run" / "bench"
 LOGS = FOLDER / "logs"
+BROKER_TRIES = 3
 PLENTY = "1000000"
 UNLIMITED = {
     "GATEHOUSE_LOG_LEVEL": "warning",
@@ -64,15 +65,25 @@ def nodes() -> Iterator[Nodes]:
     """
     LOGS.mkdir(parents=True, exist_ok=True)
     with ExitStack() as ending:
-        node = BrokerNode(FOLDER / "broker", LOGS / "broker.log", broker.free_ports(), kept_credentials(FOLDER).broker)
-        ending.callback(stop_process, node.start_names())
-        ending.callback(stop_process, node.start())
+        node = _broker(ending)
         store_node = StoreNode(FOLDER / "store", LOGS / "store.log", free_port(store.DEFAULT_PORT))
         ending.callback(stop_process, store_node.start())
-        for what, is_ready in (("broker", node.is_ready), ("store", store_node.is_ready)):
-            if not wait_until(is_ready, broker.READY_SECONDS):
-                raise TimeoutError(f"the {what} is not ready: see {LOGS}")
+        if not wait_until(store_node.is_ready, store.READY_SECONDS):
+            raise TimeoutError(f"the store is not ready: see {LOGS}")
         yield Nodes(node.amqp_url, store_node.mongo_url, node.management_url)
+
+
+def _broker(ending: ExitStack) -> BrokerNode:
+    """A broker that answers. One that ends at once met a port which another program took meanwhile: once more."""
+    for _ in range(BROKER_TRIES):
+        node = BrokerNode(FOLDER / "broker", LOGS / "broker.log", broker.free_ports(), kept_credentials(FOLDER).broker)
+        ending.callback(stop_process, node.start_names())
+        process = node.start()
+        ending.callback(stop_process, process)
+        wait_until(lambda: not is_alive(process) or node.is_ready(), broker.READY_SECONDS)  # noqa: B023 - waited for here
+        if is_alive(process) and node.is_ready():
+            return node
+    raise TimeoutError(f"the broker is not ready: see {LOGS}")
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from schemas.ids import ClientId, Epoch, RoomId
 from schemas.model import Model
 from services.gateway.bounds import FeedLimits
 from services.gateway.burst import Burst, in_place
+from services.gateway.live import Live
 from services.gateway.merge import merge
 from services.gateway.ring import Numbered, Ring
 from services.gateway.session import (
@@ -23,7 +24,6 @@ from services.gateway.session import (
     Ended,
     FellBehind,
     LiveEvent,
-    Outlet,
     Own,
     Replay,
     Session,
@@ -47,7 +47,7 @@ class Audience:
         self._tally = tally
         self._ring = Ring(bounds.ring_events, bounds.ring_bytes)
         self._replaying: set[Session] = set()
-        self._live: tuple[Outlet, ...] | None = ()
+        self._live: Live | None = None
         self._burst = Burst()
         self._stale: list[Session] = []
 
@@ -210,12 +210,9 @@ class Audience:
         if not self._burst:
             return
         burst, self._burst = self._burst, Burst()
-        outlets, apart = self._live_outlets(), []
-        if burst.senders or any(outlet.backlog.paused for outlet in outlets):
-            live = self._in_stage(Stage.LIVE)
-            apart = [one for one in live if one.client in burst.senders or one.outlet.backlog.paused]
-            alone = {session.client for session in apart}
-            outlets = tuple(session.outlet for session in live if session.client not in alone)
+        live = self._live_now()
+        apart = live.apart(burst.senders)
+        outlets = live.outlets_without(apart)
         if outlets:
             self._out.append(Write(outlets, burst.data, len(burst)))
         for session in apart:
@@ -359,9 +356,9 @@ class Audience:
     def _in_stage(self, stage: Stage) -> list[Session]:
         return [session for session in self.sessions.values() if session.stage is stage]
 
-    def _live_outlets(self) -> tuple[Outlet, ...]:
+    def _live_now(self) -> Live:
         if self._live is None:
-            self._live = tuple(session.outlet for session in self._in_stage(Stage.LIVE))
+            self._live = Live(self._in_stage(Stage.LIVE))
         return self._live
 
     def _attached_frame(self, attached: Attached, seq: int) -> bytes:

@@ -5,6 +5,7 @@ It knows frames but no sockets (see `doors/websocket.py`) and no rules (the room
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol, assert_never
 
@@ -56,8 +57,10 @@ TOO_MANY_YOURS: Final = "too many of your commands are in flight"
 class Socket(Protocol):
     """What a connection needs of its transport."""
 
-    def write(self, data: bytes) -> None:
-        """Put whole frames on the wire, however much waits there. Never waits, never raises."""
+    @property
+    def write(self) -> Callable[[bytes], None]:
+        """Puts whole frames on the wire, however much waits there; never waits, never raises. Another function once the
+        socket told of a pause, or that the client took what waited."""
 
     def catches_up(self) -> bool:
         """Whether much waits to be read, and the client read some of it since this was last asked."""
@@ -73,7 +76,11 @@ class Socket(Protocol):
 
 
 class Connection:
-    """A client of this gate. The door calls `receive_*`; everything else is told through `write`."""
+    """A client of this gate. The door calls `receive_*`; everything else is told through `write`.
+
+    `write` puts whole frames on the socket, and nothing after the last word. A push to a thousand clients calls it a
+    thousand times: so it is chosen when the socket's state changes, and is the transport's own as long as all is well.
+    """
 
     def __init__(self, gate: Gate, client: ClientId, socket: Socket, now: float, address: str) -> None:
         self.client = client
@@ -84,6 +91,7 @@ class Connection:
         self.closing = False
         self._gate = gate
         self._socket = socket
+        self.write: Callable[[bytes], None] = socket.write
         self._in_flight = 0
         self._lagging: dict[RoomId, Session] = {}
         self._identifying = False
@@ -93,11 +101,6 @@ class Connection:
         self._retiring: float | None = None
 
     # What a feed needs.
-
-    def write(self, data: bytes) -> None:
-        """Put whole frames on the socket; nothing after the last word."""
-        if not self.closing:
-            self._socket.write(data)
 
     def forget(self, session: Session) -> None:
         """A session is over."""
@@ -119,12 +122,14 @@ class Connection:
     def receive_pause(self) -> None:
         """The transport holds as much as it wants."""
         self.backlog.pause()
+        self._choose_write()
         if self._lagging:
             self.fall_behind(next(iter(self._lagging.values())))
 
     def receive_drained(self) -> None:
         """The client took what waited: what it missed meanwhile comes now."""
         self.backlog.resume()
+        self._choose_write()
         self._watch.end_lagging()
         self._gate.catch_up(self)
 
@@ -158,9 +163,17 @@ class Connection:
     def begin_closing(self) -> None:
         """Nothing is said or heard any more; the socket is cut when it is not gone within `close_seconds`."""
         if not self.closing:
-            self.closing = True
+            self.fall_silent()
             self._watch.begin_closing(self._gate.clock())
             self.look()
+
+    def fall_silent(self) -> None:
+        """Nothing is said or heard any more: the socket is gone, or had its last word."""
+        self.closing = True
+        self._choose_write()
+
+    def _choose_write(self) -> None:
+        self.write = _say_nothing if self.closing else self._socket.write
 
     def retire(self, retry_after_seconds: float) -> None:
         """The gate goes down: end as soon as what is under way has its answer, and take nothing new."""
@@ -409,6 +422,10 @@ class Connection:
         if self.identity is None:
             raise AssertionError("only a connection with an identity gets here")
         return self.identity
+
+
+def _say_nothing(data: bytes) -> None:
+    """Whatever it is, nobody hears it."""
 
 
 class FrameAsker:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from secrets import token_hex, token_urlsafe
 from typing import Any, Final, assert_never
@@ -32,12 +32,13 @@ from services.gateway.limits import Limit
 from services.gateway.metrics import Metrics
 from services.gateway.queries import Fetched, Queries
 from services.gateway.recent_writes import RecentWrites
-from services.gateway.session import Ask, Effect, Ended, FellBehind, Fill, Own, Replay, Session, Write
+from services.gateway.session import Ask, Deed, Effect, Ended, FellBehind, Fill, Own, Replay, Session, Write
 from services.gateway.settings import GatewaySettings
 from services.gateway.tally import REPLAYS, Count, Tally
 from services.gateway.tokens import Identity, KeyUnknown, TokenRefused, Verdict
 from services.gateway.visitors import TurnedAway, Visitors
 from services.gateway.wire import text_frame
+from services.gateway.writes import take_writes, writes_to_make
 from services.runtime.broker import wait_or
 from services.runtime.rpc import Rpc
 
@@ -199,7 +200,7 @@ class Gate:
 
     def disconnect(self, connection: Connection) -> None:
         """The client is gone: its sessions end."""
-        connection.closing = True
+        connection.fall_silent()
         self._deadlines.drop(connection)
         if self.connections.pop(connection.client, None) is not None:
             self.visitors.leave(connection.address)
@@ -268,7 +269,10 @@ class Gate:
         next time."""
         self._effects.extend(self.hub.take())
         while self._effects:
-            self._carry_out(self._effects.popleft())
+            if writes := take_writes(self._effects):
+                self._push_all(writes)
+            elif not isinstance(effect := self._effects.popleft(), Write):
+                self._carry_out(effect)
             if not self._effects:
                 self._effects.extend(self.hub.take())
 
@@ -298,10 +302,8 @@ class Gate:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _carry_out(self, effect: Effect) -> None:
+    def _carry_out(self, effect: Deed) -> None:
         match effect:
-            case Write():
-                self._push(effect)
             case Ask():
                 self._ask(effect)
             case Fill():
@@ -317,11 +319,17 @@ class Gate:
             case _:
                 assert_never(effect)
 
-    def _push(self, write: Write) -> None:
-        for outlet in write.outlets:
-            outlet.write(write.data)
-        self.metrics.pushes.inc(write.frames * len(write.outlets))
-        self.metrics.push_bytes.inc(len(write.data) * len(write.outlets))
+    def _push_all(self, writes: Sequence[Write]) -> None:
+        making = writes_to_make(writes)
+        try:
+            for outlets, data, _ in making:
+                for outlet in outlets:
+                    outlet.write(data)
+        except BaseException:
+            self._effects.extendleft(reversed(list(making)))
+            raise
+        self.metrics.pushes.inc(sum(write.frames * len(write.outlets) for write in writes))
+        self.metrics.push_bytes.inc(sum(len(write.data) * len(write.outlets) for write in writes))
 
     def _ask(self, ask: Ask) -> None:
         for session in ask.sessions:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import NamedTuple, Protocol
@@ -24,8 +24,9 @@ class Outlet(Protocol):
     def backlog(self) -> Backlog:
         """What waits there."""
 
-    def write(self, data: bytes) -> None:
-        """Put whole WebSocket frames on the socket; never waits, never raises."""
+    @property
+    def write(self) -> Callable[[bytes], None]:
+        """Puts whole WebSocket frames on the socket; never waits, never raises. Another function at another time."""
 
     def forget(self, session: Session) -> None:
         """The session is over."""
@@ -156,4 +157,5 @@ class FellBehind(NamedTuple):
     session: Session
 
 
-Effect = Write | Ask | Fill | Replay | Ended | FellBehind
+Deed = Ask | Fill | Replay | Ended | FellBehind
+Effect = Write | Deed

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final, cast
 
@@ -85,12 +86,15 @@ class WebSocketDoor(asyncio.Protocol):
         self._paused = False
         self._written = 0
         self._taken = 0
+        self.write: Callable[[bytes], None] = _drop
+        """Puts whole frames on the wire, however much waits there: the transport's own, unless it is paused."""
 
     # What asyncio and uvicorn call.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The HTTP protocol hands its transport over."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's transports are no subclasses of asyncio's
+        self.write = self._transport.write
         self._transport.set_write_buffer_limits(high=self._gate.settings.write_buffer_bytes)
         self._server_state.connections.add(self)  # type: ignore[arg-type]  # uvicorn lists its own classes
 
@@ -128,11 +132,14 @@ class WebSocketDoor(asyncio.Protocol):
         if self._conversation is not None:
             self._conversation.release()
         self._transport = None
+        self.write = _drop
 
     def pause_writing(self) -> None:
         """More than `write_buffer_bytes` wait to be sent: a client that does not read is not read either."""
         self._paused = True
+        self._written, self._taken = self._unsent(), 0
         if self._transport is not None:
+            self.write = self._write_counted
             self._transport.pause_reading()
         if self._connection is not None:
             self._connection.receive_pause()
@@ -141,6 +148,8 @@ class WebSocketDoor(asyncio.Protocol):
         """The client caught up. What it missed is written in a callback of its own: this one may come from within a
         write."""
         self._paused = False
+        if self._transport is not None:
+            self.write = self._transport.write
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
         asyncio.get_running_loop().call_soon(self._tell_drained)
@@ -155,14 +164,12 @@ class WebSocketDoor(asyncio.Protocol):
 
     # What the connection calls.
 
-    def write(self, data: bytes) -> None:
-        """Put whole frames on the wire, however much waits there."""
-        self._put(data)
-
     def catches_up(self) -> bool:
         """Whether the client is not read, because much waits for it, and took some since this was last asked."""
+        if not self._paused:
+            return False
         before, self._taken = self._taken, self._written - self._unsent()
-        return self._paused and self._taken > before
+        return self._taken > before
 
     def ping(self) -> None:
         """Send a WebSocket ping."""
@@ -319,8 +326,16 @@ class WebSocketDoor(asyncio.Protocol):
 
     def _put(self, data: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
+            self.write(data)
+
+    def _write_counted(self, data: bytes) -> None:
+        if self._transport is not None:
             self._written += len(data)
             self._transport.write(data)
 
     def _unsent(self) -> int:
         return 0 if self._transport is None else self._transport.get_write_buffer_size()
+
+
+def _drop(data: bytes) -> None:
+    """There is no socket to put it on."""

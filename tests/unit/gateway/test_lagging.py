@@ -21,7 +21,8 @@ from tests.unit.gateway.rooms import EPOCH, ROOM, Gate, event, own
 
 def crowd(session: Session, *, frames: int = 0) -> None:
     """The session's socket takes no more but so many frames."""
-    session.outlet.backlog = Backlog(frames_limit=frames, paused=True)
+    session.outlet.backlog.frames_limit = frames
+    session.outlet.backlog.pause()
 
 
 def drain(gate: Gate, session: Session) -> list[Any]:
