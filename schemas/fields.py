@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from datetime import UTC, datetime
 from math import isfinite
@@ -12,7 +13,11 @@ from pydantic_core import to_json
 
 from schemas import limits
 
-_PRINTED_CONTROLS: Final = frozenset("\n\t\r")
+_FORBIDDEN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+"""The categories Cc, but for line feed, return and tab, and Cs. Every text of every message is searched, so it is a
+pattern and no loop."""
+_FORBIDDEN_IN_LINE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+"""The categories Cc, Zl, Zp and Cs."""
 
 
 def checked_text(value: str) -> str:
@@ -36,9 +41,8 @@ def checked_characters(value: str) -> str:
         ValueError: a forbidden character was found.
     """
     text = unicodedata.normalize("NFC", value)
-    for character in text:
-        if unicodedata.category(character) in ("Cc", "Cs") and character not in _PRINTED_CONTROLS:
-            raise ValueError(f"the text holds the control character U+{ord(character):04X}")
+    if (found := _FORBIDDEN.search(text)) is not None:
+        raise ValueError(f"the text holds the control character U+{ord(found[0]):04X}")
     return text
 
 
@@ -49,9 +53,8 @@ def checked_line(value: str) -> str:
         ValueError: a forbidden character was found.
     """
     text = checked_characters(value)
-    for character in text:
-        if unicodedata.category(character) in ("Cc", "Zl", "Zp"):
-            raise ValueError(f"a single line holds the character U+{ord(character):04X}")
+    if (found := _FORBIDDEN_IN_LINE.search(text)) is not None:
+        raise ValueError(f"a single line holds the character U+{ord(found[0]):04X}")
     return text
 
 

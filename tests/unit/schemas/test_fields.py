@@ -1,5 +1,6 @@
 """Texts, moments and free-form data: normalised, bounded, and readable again once accepted."""
 
+import sys
 import unicodedata
 from datetime import UTC, datetime
 
@@ -10,7 +11,19 @@ from pydantic import TypeAdapter, ValidationError
 
 from schemas import limits
 from schemas.commands import COMMAND
-from schemas.fields import Emoji, GivenTitle, Metadata, Moment, Mood, Reason, Text, Title, Topic, checked_characters
+from schemas.fields import (
+    Emoji,
+    GivenTitle,
+    Metadata,
+    Moment,
+    Mood,
+    Reason,
+    Text,
+    Title,
+    Topic,
+    checked_characters,
+    checked_line,
+)
 
 TEXTS = {
     "text": TypeAdapter(Text),
@@ -192,3 +205,28 @@ def test_a_moment_survives_its_json(moment):
 def test_an_aware_moment_keeps_its_microseconds():
     moment = datetime(2026, 11, 20, 10, 0, 0, 1, tzinfo=UTC)
     assert MOMENT.validate_json(MOMENT.dump_json(moment)) == moment
+
+
+EVERY_CHARACTER = [chr(code) for code in range(sys.maxunicode + 1)]
+
+
+def _in_categories(*names: str) -> set[str]:
+    return {character for character in EVERY_CHARACTER if unicodedata.category(character) in names}
+
+
+def _refused(check, characters):
+    refused = set()
+    for character in characters:
+        try:
+            check(character)
+        except ValueError:
+            refused.add(character)
+    return refused
+
+
+def test_a_text_holds_every_character_but_controls_and_lone_surrogates():
+    assert _refused(checked_characters, EVERY_CHARACTER) == _in_categories("Cc", "Cs") - set("\n\t\r")
+
+
+def test_a_line_holds_no_control_at_all_and_nothing_that_begins_another():
+    assert _refused(checked_line, EVERY_CHARACTER) == _in_categories("Cc", "Cs", "Zl", "Zp")

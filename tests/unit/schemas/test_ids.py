@@ -1,6 +1,7 @@
 """What an id may be. The tables hold one value for each way of breaking a rule."""
 
 import re
+import sys
 import unicodedata
 
 import pytest
@@ -21,6 +22,7 @@ from schemas.ids import (
     Seq,
     UserId,
     UserIdField,
+    checked_user_id,
     direct_room_id,
     gate_of,
 )
@@ -159,3 +161,15 @@ def test_the_direct_room_of_two_users_is_a_room_id_whoever_asks_first(one, other
 
 def test_two_pairs_of_users_do_not_share_a_direct_room():
     assert direct_room_id(UserId("a"), UserId("bc")) != direct_room_id(UserId("ab"), UserId("c"))
+
+
+def test_a_user_id_holds_every_character_but_white_space_and_the_categories_of_controls():
+    for code in range(sys.maxunicode + 1):
+        character = chr(code)
+        allowed = not character.isspace() and not unicodedata.category(character).startswith("C")
+        try:
+            kept = checked_user_id(character)
+        except ValueError:
+            assert not allowed, f"U+{code:04X} is refused"
+        else:
+            assert allowed or unicodedata.normalize("NFC", character) == kept != character, f"U+{code:04X} is taken"
