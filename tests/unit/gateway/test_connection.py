@@ -1,5 +1,6 @@
 """The times of one connection, on a clock of the test's own."""
 
+from schemas.errors import Code
 from services.gateway.gate import Gate
 from services.gateway.settings import GatewaySettings
 from services.gateway.tokens import issue
@@ -66,3 +67,30 @@ def test_a_client_that_began_to_close_is_cut_in_time():
     assert not socket.aborted
     look(connection, 5)
     assert (socket.aborted, socket.closed) == (True, [])
+
+
+def test_nothing_is_said_after_the_last_word():
+    connection, socket = connect()
+    said = []
+    socket.write = said.append
+    connection.receive_drained()
+    connection.write(b"before")
+    connection.end(Code.DRAINING)
+    connection.write(b"after")
+    assert said[0] == b"before"
+    assert b"after" not in said
+
+
+def test_the_socket_says_at_a_pause_how_it_is_written_to_meanwhile():
+    connection, socket = connect()
+    flowing, paused = [], []
+    socket.write = flowing.append
+    connection.receive_drained()
+    connection.write(b"1")
+    socket.write = paused.append
+    connection.receive_pause()
+    connection.write(b"2")
+    socket.write = flowing.append
+    connection.receive_drained()
+    connection.write(b"3")
+    assert (flowing, paused) == ([b"1", b"3"], [b"2"])
