@@ -12,9 +12,9 @@ from benchmarks.bed import nodes
 from benchmarks.machine import machine_line
 from benchmarks.sample import Series
 from benchmarks.scenario import Plan, Scenario
-from benchmarks.scenarios import fanout
+from benchmarks.scenarios import end_to_end, fanout
 
-SCENARIOS: dict[str, Scenario] = {module.SCENARIO.name: module.SCENARIO for module in (fanout,)}
+SCENARIOS: dict[str, Scenario] = {module.SCENARIO.name: module.SCENARIO for module in (fanout, end_to_end)}
 RESULTS = Path(__file__).parent / "results"
 
 

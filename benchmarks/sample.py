@@ -32,21 +32,20 @@ class Series(BaseModel, frozen=True):
 
     def middle(self, contender: str, value: str, case: Mapping[str, int | str]) -> float | None:
         """The median of a value over the repeats; None when it was not measured. `case` may name a part of a case."""
-        found = [
-            sample.values[value]
-            for sample in self.samples
-            if sample.contender == contender and value in sample.values and case.items() <= sample.case.items()
-        ]
+        found = self._found(contender, value, case)
         return median(found) if found else None
 
     def spread(self, contender: str, value: str, case: Mapping[str, int | str]) -> tuple[float, float] | None:
         """The least and the greatest over the repeats."""
-        found = [
+        found = self._found(contender, value, case)
+        return (min(found), max(found)) if found else None
+
+    def _found(self, contender: str, value: str, case: Mapping[str, int | str]) -> list[float]:
+        return [
             sample.values[value]
             for sample in self.samples
             if sample.contender == contender and value in sample.values and case.items() <= sample.case.items()
         ]
-        return (min(found), max(found)) if found else None
 
 
 def percentile(values: Iterable[float], share: float) -> float:
