@@ -12,9 +12,9 @@ from benchmarks.bed import nodes
 from benchmarks.machine import machine_line
 from benchmarks.sample import Series
 from benchmarks.scenario import Plan, Scenario
-from benchmarks.scenarios import end_to_end, fanout
+from benchmarks.scenarios import end_to_end, fanout, growth
 
-SCENARIOS: dict[str, Scenario] = {module.SCENARIO.name: module.SCENARIO for module in (fanout, end_to_end)}
+SCENARIOS: dict[str, Scenario] = {module.SCENARIO.name: module.SCENARIO for module in (fanout, end_to_end, growth)}
 RESULTS = Path(__file__).parent / "results"
 
 
