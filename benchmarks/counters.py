@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import httpx
 
+from schemas import routes
+
 QUIET_SECONDS: Final = 2.2
 """The broker's counters are up to a second old, those of quorum queues up to two."""
 WITHIN_SECONDS: Final = 60.0
@@ -52,10 +54,11 @@ class Counters:
             return said
 
     async def bindings(self) -> int:
-        """How many there are, the nameless exchange's own left out."""
+        """How many there are. Left out: the nameless exchange's own, and those of workers among themselves, whose
+        queues the broker keeps for a while after them."""
         async with httpx.AsyncClient(trust_env=False, timeout=20) as http:
             every = await self._asked(http, "bindings?columns=source")
-        return sum(bool(each["source"]) for each in every)
+        return sum(each["source"] not in ("", routes.CONTROL) for each in every)
 
     async def _read(self, http: httpx.AsyncClient) -> Count:
         queues = await self._asked(http, "queues?columns=name,message_stats.publish")

@@ -40,6 +40,26 @@ class Series(BaseModel, frozen=True):
         found = self._found(contender, value, case)
         return (min(found), max(found)) if found else None
 
+    def cases(self, contender: str) -> list[Case]:
+        """What it was measured in, each once, in the order of the first repeat."""
+        found: list[Case] = []
+        for sample in self.samples:
+            if sample.contender == contender and sample.case not in found:
+                found.append(sample.case)
+        return found
+
+    def contenders(self) -> list[str]:
+        """Who was measured, in the order of the first repeat."""
+        return list(dict.fromkeys(sample.contender for sample in self.samples))
+
+    @property
+    def repeats(self) -> int:
+        """How often the first case was measured."""
+        first = self.samples[0] if self.samples else None
+        return sum(
+            first is not None and (each.contender, each.case) == (first.contender, first.case) for each in self.samples
+        )
+
     def _found(self, contender: str, value: str, case: Mapping[str, int | str]) -> list[float]:
         return [
             sample.values[value]
