@@ -39,19 +39,29 @@ class Counters:
         self._management_url = management_url
         self._gate_urls = tuple(gate_urls)
 
-    async def settled(self) -> Count:
-        """What is counted once nothing has changed for a while.
+    async def settle(self) -> None:
+        """Wait until the broker's counters have not changed for a while; the gates are left alone meanwhile.
 
         Raises:
             TimeoutError: it does not become quiet.
         """
         async with httpx.AsyncClient(trust_env=False, timeout=20) as http, asyncio.timeout(WITHIN_SECONDS):
-            said, since = await self._read(http), time.monotonic()
+            said, since = await self._published(http), time.monotonic()
             while time.monotonic() - since < QUIET_SECONDS:
                 await asyncio.sleep(PAUSE_SECONDS)
-                if (now := await self._read(http)) != said:
+                if (now := await self._published(http)) != said:
                     said, since = now, time.monotonic()
-            return said
+
+    async def read(self) -> Count:
+        """What is counted now."""
+        async with httpx.AsyncClient(trust_env=False, timeout=20) as http:
+            published = await self._published(http)
+            pages = [(await http.get(f"{url}/metrics")).raise_for_status().text for url in self._gate_urls]
+        return Count(
+            gates=sum(count for name, count in published.items() if name.startswith("gate.")),
+            log=sum(count for name, count in published.items() if name.startswith("history.shard.")),
+            aside=int(sum(float(count) for page in pages for count in ASIDE.findall(page))),
+        )
 
     async def bindings(self) -> int:
         """How many there are. Left out: the nameless exchange's own, and those of workers among themselves, whose
@@ -60,15 +70,10 @@ class Counters:
             every = await self._asked(http, "bindings?columns=source")
         return sum(each["source"] not in ("", routes.CONTROL) for each in every)
 
-    async def _read(self, http: httpx.AsyncClient) -> Count:
+    async def _published(self, http: httpx.AsyncClient) -> dict[str, int]:
+        """Messages that went into each queue since it was made."""
         queues = await self._asked(http, "queues?columns=name,message_stats.publish")
-        published = {each["name"]: each.get("message_stats", {}).get("publish", 0) for each in queues}
-        pages = [(await http.get(f"{url}/metrics")).raise_for_status().text for url in self._gate_urls]
-        return Count(
-            gates=sum(count for name, count in published.items() if name.startswith("gate.")),
-            log=sum(count for name, count in published.items() if name.startswith("history.shard.")),
-            aside=int(sum(float(count) for page in pages for count in ASIDE.findall(page))),
-        )
+        return {each["name"]: each.get("message_stats", {}).get("publish", 0) for each in queues}
 
     async def _asked(self, http: httpx.AsyncClient, what: str) -> list[dict[str, Any]]:  # Any: JSON
         rows: list[dict[str, Any]] = (await http.get(f"{self._management_url}/api/{what}")).raise_for_status().json()

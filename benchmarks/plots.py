@@ -15,6 +15,7 @@ mpl.use("Agg")
 mpl.rcParams.update({"svg.hashsalt": "gatehouse", "svg.fonttype": "none", "axes.grid": True, "grid.alpha": 0.3})
 
 from matplotlib import pyplot as plt  # noqa: E402 - the backend is chosen before
+from matplotlib.ticker import NullLocator, StrMethodFormatter  # noqa: E402
 
 COLORS: Final = {
     OURS: "#d1495b",
@@ -30,6 +31,11 @@ COSTS: Final = {
     "room_cpu_us_per_message": "room worker: us of processor time a message",
     "broker_messages_per_message": "broker messages a chat message",
 }
+A_MESSAGE_EACH: Final = ("gate_cpu_us_per_delivery", "rooms")
+"""One session a room: a delivery there is a whole message, and on no scale with the others."""
+PLAIN: Final = StrMethodFormatter("{x:,.0f}")
+CLOSE: Final = 5
+"""Sizes that are no further apart stand on an even axis."""
 Axes = Any  # Any: matplotlib is not there where types are checked
 Draw = Callable[[Series], Any]  # Any: a figure of matplotlib
 
@@ -49,21 +55,20 @@ def draw(measured: Measured, folder: Path) -> dict[str, list[str]]:
 
 def fanout_cost(series: Series) -> Any:  # Any: a figure of matplotlib
     """The processor time of a delivery by clients, at a steady rate."""
-    figure, axes = plt.subplots(figsize=(7, 4))
+    figure, axes = plt.subplots(figsize=(8, 4))
     _lines(axes, series, "cpu_us_per_delivery", "clients", {"mode": "steady"})
-    axes.set(
-        xscale="log", yscale="log", xlabel="clients", ylabel="us of processor time a delivery", title="20 events/s"
-    )
-    axes.legend()
+    axes.set(xlabel="clients", ylabel="us of processor time a delivery", ylim=(0, None), title="20 events a second")
+    _legend(axes)
     return figure
 
 
 def fanout_burst(series: Series) -> Any:  # Any: a figure of matplotlib
     """Deliveries a second by clients, as fast as it goes."""
-    figure, axes = plt.subplots(figsize=(7, 4))
+    figure, axes = plt.subplots(figsize=(8, 4))
     _lines(axes, series, "deliveries_per_second", "clients", {"mode": "burst"})
-    axes.set(xscale="log", yscale="log", xlabel="clients", ylabel="deliveries a second", title="as fast as it goes")
-    axes.legend()
+    axes.set(xlabel="clients", ylabel="deliveries a second", ylim=(0, None), title="as fast as it goes")
+    axes.yaxis.set_major_formatter(PLAIN)
+    _legend(axes)
     return figure
 
 
@@ -72,8 +77,10 @@ def latency(series: Series) -> Any:  # Any: a figure of matplotlib
     figure, both = plt.subplots(1, 2, figsize=(10, 4), sharey=True)
     for axes, value, title in zip(both, ("p50", "p99"), ("median", "99th percentile"), strict=True):
         _lines(axes, series, f"delivery_{value}_ms", "rate", {})
-        axes.set(xscale="log", yscale="log", xlabel="messages a second", ylabel="ms to the client", title=title)
-    both[0].legend()
+        axes.set(yscale="log", xlabel="messages a second", title=title)
+        axes.yaxis.set_major_formatter(PLAIN)
+    both[0].set_ylabel("ms to the client")
+    _legend(both[1])
     return figure
 
 
@@ -82,12 +89,14 @@ def growth(series: Series) -> Any:  # Any: a figure of matplotlib
     figure, grid = plt.subplots(len(COSTS), len(CURVES), figsize=(13, 8), sharey="row")
     for row, (value, label) in zip(grid, COSTS.items(), strict=True):
         for axes, curve in zip(row, CURVES, strict=True):
+            if (value, curve) == A_MESSAGE_EACH:
+                axes.set_visible(False)
+                continue
             _lines(axes, series, value, "size", {"curve": curve})
-            axes.set(xlabel=curve, ylim=(0, None))
-            if curve != "gates":
-                axes.set_xscale("log")
+            axes.set_xlabel(curve)
         row[0].set_ylabel(label, fontsize=8)
-    grid[0][2].set_visible(False)  # one session a room: a delivery there is a message
+    for row in grid:
+        row[0].set_ylim(bottom=0)
     figure.tight_layout()
     return figure
 
@@ -119,6 +128,16 @@ def _lines(axes: Axes, series: Series, value: str, along: str, fixed: Case) -> N
             color = COLORS.get(contender)
             axes.plot(places, middles, marker="o", markersize=4, label=contender, color=color)
             axes.fill_between(places, *zip(*spans, strict=True), alpha=0.15, color=color, linewidth=0)
+            if max(places) > CLOSE * min(places):
+                axes.set_xscale("log")
+            axes.set_xticks(places)
+            axes.xaxis.set_major_formatter(PLAIN)
+            axes.xaxis.set_minor_locator(NullLocator())
+
+
+def _legend(axes: Axes) -> None:
+    """Beside the lines, not over them."""
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 
 
 PICTURES: Final[dict[str, tuple[str, Draw]]] = {

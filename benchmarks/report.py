@@ -28,7 +28,8 @@ CAVEATS: Final = """\
   the contender is saturated, and nothing else.
 - **The burst** is everything at once: pushes wait in the server, and those of one turn of its loop share a write. That
   is where ours is faster than one write for each message, which is all that the limit does. At 20 messages a second
-  nothing waits, nothing is joined, and each push costs its own system call, for ours as for the limit.
+  nothing waits and nothing is joined, and each push costs its own system call, for ours as for the limit, until there
+  are so many clients that the server has not done with one message when the next one comes.
 - **The limits** do the least work of that kind and none of ours: no rooms, no order, no permissions, no resume.
 - **python-socketio** delivers on its own server before it tells RabbitMQ, stores nothing, and answers before anything
   is kept. Its latencies are those of another promise.
