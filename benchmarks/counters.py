@@ -24,12 +24,14 @@ ASIDE: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """Since the queues were made: messages into gates' queues and into the log's, and how many of the gates' were of
-    another kind than events."""
+    """Since the queues were made: events that went into gates' queues, and messages into the log's."""
 
-    gates: int
+    events: int
     log: int
-    aside: int
+
+    def risen(self, later: Count) -> Count:
+        """The greater of each."""
+        return Count(max(self.events, later.events), max(self.log, later.log))
 
 
 class Counters:
@@ -39,29 +41,20 @@ class Counters:
         self._management_url = management_url
         self._gate_urls = tuple(gate_urls)
 
-    async def settle(self) -> None:
-        """Wait until the broker's counters have not changed for a while; the gates are left alone meanwhile.
+    async def settled(self) -> Count:
+        """What is counted once nothing has risen for a while. Other deliveries than events may come meanwhile: a gate
+        counts them before the broker does, so they make a reading too low, never too high.
 
         Raises:
-            TimeoutError: it does not become quiet.
+            TimeoutError: it goes on rising.
         """
         async with httpx.AsyncClient(trust_env=False, timeout=20) as http, asyncio.timeout(WITHIN_SECONDS):
-            said, since = await self._published(http), time.monotonic()
+            said, since = await self._read(http), time.monotonic()
             while time.monotonic() - since < QUIET_SECONDS:
                 await asyncio.sleep(PAUSE_SECONDS)
-                if (now := await self._published(http)) != said:
+                if (now := said.risen(await self._read(http))) != said:
                     said, since = now, time.monotonic()
-
-    async def read(self) -> Count:
-        """What is counted now."""
-        async with httpx.AsyncClient(trust_env=False, timeout=20) as http:
-            published = await self._published(http)
-            pages = [(await http.get(f"{url}/metrics")).raise_for_status().text for url in self._gate_urls]
-        return Count(
-            gates=sum(count for name, count in published.items() if name.startswith("gate.")),
-            log=sum(count for name, count in published.items() if name.startswith("history.shard.")),
-            aside=int(sum(float(count) for page in pages for count in ASIDE.findall(page))),
-        )
+            return said
 
     async def bindings(self) -> int:
         """How many there are. Left out: the nameless exchange's own, and those of workers among themselves, whose
@@ -70,10 +63,14 @@ class Counters:
             every = await self._asked(http, "bindings?columns=source")
         return sum(each["source"] not in ("", routes.CONTROL) for each in every)
 
-    async def _published(self, http: httpx.AsyncClient) -> dict[str, int]:
-        """Messages that went into each queue since it was made."""
+    async def _read(self, http: httpx.AsyncClient) -> Count:
         queues = await self._asked(http, "queues?columns=name,message_stats.publish")
-        return {each["name"]: each.get("message_stats", {}).get("publish", 0) for each in queues}
+        published = {each["name"]: each.get("message_stats", {}).get("publish", 0) for each in queues}
+        pages = [(await http.get(f"{url}/metrics")).raise_for_status().text for url in self._gate_urls]
+        in_gates = sum(count for name, count in published.items() if name.startswith("gate."))
+        aside = int(sum(float(count) for page in pages for count in ASIDE.findall(page)))
+        in_log = sum(count for name, count in published.items() if name.startswith("history.shard."))
+        return Count(in_gates - aside, in_log)
 
     async def _asked(self, http: httpx.AsyncClient, what: str) -> list[dict[str, Any]]:  # Any: JSON
         rows: list[dict[str, Any]] = (await http.get(f"{self._management_url}/api/{what}")).raise_for_status().json()

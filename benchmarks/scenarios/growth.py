@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -82,21 +82,50 @@ async def measure(plan: Plan) -> list[Sample]:
     """All curves, and all of them again."""
     samples = []
     for _ in range(plan.repeats):
-        for curve in (clients, gates, rooms, members):
-            samples += await curve(plan)
+        async with scene(plan) as on:
+            for curve in (clients, members, rooms):
+                samples += await curve(on, plan)
+                await on.load.tell(Leave())
+        samples += await gates(plan)
     return samples
 
 
-async def clients(plan: Plan) -> list[Sample]:
+async def clients(on: Scene, plan: Plan) -> list[Sample]:
     """One room on one gate, ever more clients in it."""
-    samples, there = [], 0
-    async with scene(plan) as on:
-        room = _fresh("growing")
+    samples, there, room = [], 0, _fresh("growing")
+    await on.producer.create(OWNER, [room])
+    for size in _sizes(plan, CLIENTS):
+        await on.arrive(size - there, [room])
+        there = size
+        samples.append(await _point(on, "clients", size, [[room]], per_message=size, rate=RATE))
+    return samples
+
+
+async def members(on: Scene, plan: Plan) -> list[Sample]:
+    """The same number of clients in a room that has ever more members."""
+    samples = []
+    for size in _sizes(plan, MEMBERS):
+        users, room = people(size - 1), _fresh("crowded")
         await on.producer.create(OWNER, [room])
-        for size in _sizes(plan, CLIENTS):
-            await on.arrive(size - there, [room])
-            there = size
-            samples.append(await _point(on, "clients", size, [[room]], per_message=size, rate=RATE))
+        await on.producer.join(room, users)
+        await on.arrive(CLIENTS_OF_MEMBERS, [room], users[:CLIENTS_OF_MEMBERS])
+        samples.append(await _point(on, "members", size, [[room]], per_message=CLIENTS_OF_MEMBERS))
+        await on.load.tell(Leave())
+    return samples
+
+
+async def rooms(on: Scene, plan: Plan) -> list[Sample]:
+    """Ever more rooms on one gate, one session in each; messages go round them all."""
+    samples = []
+    for size in _sizes(plan, ROOMS):
+        there = min(size, CLIENTS_OF_ROOMS)
+        names = [_fresh("room") for _ in range(size)]
+        await on.producer.create(OWNER, names)
+        shares = [names[number::there] for number in range(there)]
+        for share in shares:
+            await on.arrive(1, share)
+        samples.append(await _point(on, "rooms", size, shares, per_message=1))
+        await on.load.tell(Leave())
     return samples
 
 
@@ -113,36 +142,6 @@ async def gates(plan: Plan) -> list[Sample]:
     return samples
 
 
-async def rooms(plan: Plan) -> list[Sample]:
-    """Ever more rooms on one gate, one session in each; messages go round them all."""
-    samples = []
-    async with scene(plan) as on:
-        for size in _sizes(plan, ROOMS):
-            await on.load.tell(Leave())
-            there = min(size, CLIENTS_OF_ROOMS)
-            names = [_fresh("room") for _ in range(size)]
-            await on.producer.create(OWNER, names)
-            shares = [names[number::there] for number in range(there)]
-            for share in shares:
-                await on.arrive(1, share)
-            samples.append(await _point(on, "rooms", size, shares, per_message=1))
-    return samples
-
-
-async def members(plan: Plan) -> list[Sample]:
-    """The same number of clients in a room that has ever more members."""
-    samples = []
-    async with scene(plan) as on:
-        for size in _sizes(plan, MEMBERS):
-            await on.load.tell(Leave())
-            users, room = people(size - 1), _fresh("crowded")
-            await on.producer.create(OWNER, [room])
-            await on.producer.join(room, users)
-            await on.arrive(CLIENTS_OF_MEMBERS, [room], users[:CLIENTS_OF_MEMBERS])
-            samples.append(await _point(on, "members", size, [[room]], per_message=CLIENTS_OF_MEMBERS))
-    return samples
-
-
 def _fresh(name: str) -> str:
     """A room that is in no store yet."""
     return f"{name}-{uuid4().hex}"
@@ -156,18 +155,16 @@ async def _point(
     on: Scene, curve: str, size: int, shares: Sequence[Sequence[str]], *, per_message: int, rate: int = RATE_OF_FEW
 ) -> Sample:
     """One point of a curve. `shares` are the rooms of each client, or of all; each message reaches `per_message`."""
+    await on.load.tell(Settle())
     await _write(on, shares, len(shares) * -(-WARM_UP // len(shares)), rate * 2)
     gate, room = Meter(on.endpoints.pids_gateway), Meter(on.endpoints.pids_room)
-    began = time.monotonic()
-    idle = await _spent(gate, room, on.counters.settle())
-    idle_seconds = time.monotonic() - began
-    counted = await on.counters.read()
+    counted = await on.counters.settled()
     messages = len(shares) * (rate * on.seconds // len(shares))
-    spent = await _spent(gate, room, _write(on, shares, messages, rate))
-    await on.counters.settle()
-    after = await on.counters.read()
-    in_gates = after.gates - counted.gates
-    aside = after.aside - counted.aside
+    before = gate.cpu_seconds(), room.cpu_seconds()
+    await _write(on, shares, messages, rate)
+    spent = gate.cpu_seconds() - before[0], room.cpu_seconds() - before[1]
+    after = await on.counters.settled()
+    events, entries = after.events - counted.events, after.log - counted.log
     return Sample(
         contender=OURS,
         case={"curve": curve, "size": size},
@@ -175,25 +172,15 @@ async def _point(
             "gate_cpu_us_per_delivery": spent[0] * 1e6 / (messages * per_message),
             "gate_cpu_us_per_message": spent[0] * 1e6 / messages,
             "room_cpu_us_per_message": spent[1] * 1e6 / messages,
-            "gate_idle_cpu_ms_per_second": idle[0] * 1e3 / idle_seconds,
-            "room_idle_cpu_ms_per_second": idle[1] * 1e3 / idle_seconds,
-            "gate_deliveries_per_message": (in_gates - aside) / messages,
-            "broker_messages_per_message": (in_gates - aside + after.log - counted.log) / messages,
-            "aside_messages": aside,
+            "gate_deliveries_per_message": events / messages,
+            "broker_messages_per_message": (events + entries) / messages,
             "bindings": await on.counters.bindings(),
         },
     )
 
 
-async def _spent(gate: Meter, room: Meter, deed: Awaitable[None]) -> tuple[float, float]:
-    before = gate.cpu_seconds(), room.cpu_seconds()
-    await deed
-    return gate.cpu_seconds() - before[0], room.cpu_seconds() - before[1]
-
-
 async def _write(on: Scene, shares: Sequence[Sequence[str]], messages: int, rate: float) -> None:
-    """Write messages round all rooms, every client as often, and wait until each witness has read its own."""
-    await on.load.tell(Settle())
+    """Write messages round all rooms, as many for each client, and wait until each witness has read its own."""
     each = messages // len(shares)
     hearing = asyncio.create_task(on.load.tell(Hear(stamps_each=each)))
     began = time.monotonic()
