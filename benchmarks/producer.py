@@ -17,7 +17,7 @@ from schemas.ids import CommandId, RoomId, UserId
 from services.runtime.broker import connect, open_channel
 from services.runtime.rpc import Rpc
 
-AT_ONCE: Final = 500
+AT_ONCE: Final = 200
 ANSWER_SECONDS: Final = 60
 
 
@@ -54,15 +54,23 @@ class Producer:
     async def _have_done(self, commands: Iterable[ClientCommand]) -> None:
         left = iter(commands)
         while batch := list(islice(left, AT_ONCE)):
-            calls = [
-                self._rpc.send(routes.COMMANDS, routes.command_key(each.room, each.type), each.to_json())
-                for each in batch
-            ]
             async with asyncio.timeout(ANSWER_SECONDS):
-                answers = await asyncio.gather(*(call.answer for call in calls))
-            refused = [answer for answer in answers if from_json(answer)["type"] != "accepted"]
-            if refused:
-                raise RuntimeError(f"a command was refused: {refused[0]!r}")
+                while batch:
+                    batch = await self._ask(batch)
+
+    async def _ask(self, batch: list[ClientCommand]) -> list[ClientCommand]:
+        """Those that were too much at once and may be asked for again."""
+        calls = [
+            self._rpc.send(routes.COMMANDS, routes.command_key(each.room, each.type), each.to_json()) for each in batch
+        ]
+        answers = [from_json(answer) for answer in await asyncio.gather(*(call.answer for call in calls))]
+        again = []
+        for command, answer in zip(batch, answers, strict=True):
+            if answer["type"] != "accepted":
+                if not (answer["definite"] and answer["retry"]):
+                    raise RuntimeError(f"a command was refused: {answer}")
+                again.append(command)
+        return again
 
     def _post(self, command: ClientCommand) -> None:
         key = routes.command_key(command.room, command.type)
@@ -77,7 +85,7 @@ def _fresh_id() -> CommandId:
 async def producer(amqp_url: str) -> AsyncIterator[Producer]:
     """A producer on a connection of its own."""
     connection = await connect(amqp_url, "bench-producer", timeout_seconds=10)
-    rpc = Rpc(await open_channel(connection, confirms=True), in_flight_limit=2 * AT_ONCE)
+    rpc = Rpc(await open_channel(connection, confirms=True), in_flight_limit=4 * AT_ONCE)
     await rpc.open()
     try:
         yield Producer(rpc)
