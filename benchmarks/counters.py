@@ -65,7 +65,8 @@ class Counters:
 
     async def _read(self, http: httpx.AsyncClient) -> Count:
         queues = await self._asked(http, "queues?columns=name,message_stats.publish")
-        published = {each["name"]: each.get("message_stats", {}).get("publish", 0) for each in queues}
+        # a queue that has no counter yet has an empty list there
+        published = {each["name"]: (each.get("message_stats") or {}).get("publish", 0) for each in queues}
         pages = [(await http.get(f"{url}/metrics")).raise_for_status().text for url in self._gate_urls]
         in_gates = sum(count for name, count in published.items() if name.startswith("gate."))
         aside = int(sum(float(count) for page in pages for count in ASIDE.findall(page)))
