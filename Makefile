@@ -3,18 +3,20 @@
 GATES ?= 1
 ROOMS ?= 1
 HISTORIES ?= 1
+REPEATS ?= 5
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+BENCH := $(VENV)/.bench
 SIZES := --gates $(GATES) --rooms $(ROOMS) --histories $(HISTORIES)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run up down test check fmt generate lock images
+.PHONY: help venv run up down test bench bench-quick bench-report check fmt generate lock images
 
 help: ## List the targets.
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 	@echo "A Docker engine that test or images had to start keeps running: $(BIN)/python -m infra.engine stop"
 
 venv: $(STAMP) ## Set up .venv with everything pinned in requirements/dev.txt.
@@ -39,6 +41,22 @@ down: venv ## Stop what `make up` started. Data and logs stay in .run/
 
 test: venv ## The whole suite, on containers where a Docker engine can be had, else on local processes. TESTS= a part.
 	@bed=$$($(BIN)/python -m infra.testbed) && GATEHOUSE_TEST_BED=$$bed $(BIN)/pytest $(TESTS)
+
+$(BENCH): $(STAMP) requirements/bench.txt
+	$(BIN)/pip install --quiet --quiet --no-deps --require-hashes -r requirements/bench.txt
+	@touch $@
+
+bench: $(BENCH) ## Measure everything into benchmarks/RESULTS.md, REPEATS= times each.
+	@$(BIN)/python -m benchmarks --repeats $(REPEATS)
+
+bench-quick: $(BENCH) ## See that all benchmarks run; their figures go to .run/ and mean little.
+	@$(BIN)/python -m benchmarks --quick --repeats 1
+
+bench-report: $(BENCH) ## Write benchmarks/RESULTS.md from the samples that are kept.
+	@$(BIN)/python -m benchmarks report
+
+bench-%: $(BENCH) ## Measure one scenario anew, such as bench-fanout, and keep the others.
+	@$(BIN)/python -m benchmarks $* --repeats $(REPEATS)
 
 check: venv ## Format, lint, types, import rules, generated documents. Never writes.
 	$(BIN)/ruff format --check .

@@ -3,7 +3,7 @@
     python -m benchmarks.crowd
 
 Each line on the standard input is one `Order` as JSON; each is answered by one line on the standard output. Most
-clients only count bytes; every `WITNESS_EACH`-th reads what it gets and notes when.
+clients only count bytes; every `witness_each`-th reads what it gets and notes when.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ class Join(BaseModel):
     tokens: list[str] = [""]
     rooms: list[str] = []
     positions: list[tuple[str, int]] = []
+    witness_each: int = WITNESS_EACH
     within_seconds: float = 120
 
 
@@ -57,25 +58,35 @@ class Await(BaseModel):
     within_seconds: float = 120
 
 
+class Hear(BaseModel):
+    """Wait until every witness has read so many stamped messages since the last `settle`."""
+
+    do: Literal["hear"] = "hear"
+    stamps_each: int
+    within_seconds: float = 120
+
+
 class Leave(BaseModel):
     """Cut all connections."""
 
     do: Literal["leave"] = "leave"
 
 
-Order = Annotated[Join | Settle | Await | Leave, Field(discriminator="do")]
-ORDER: TypeAdapter[Join | Settle | Await | Leave] = TypeAdapter(Order)
+Order = Annotated[Join | Settle | Await | Hear | Leave, Field(discriminator="do")]
+ORDER: TypeAdapter[Join | Settle | Await | Hear | Leave] = TypeAdapter(Order)
 
 
 class Report(BaseModel):
     """The answer to any order. Times are monotonic seconds of this machine; `received` are the bytes of the client that
-    has fewest and of the one that has most since the last `settle`."""
+    has fewest and of the one that has most since the last `settle`; `stamps` counts the stamped messages of the witness
+    that has fewest and of the one that has most."""
 
     ok: bool = True
     said: str = ""
     began: float = 0
     ended: float = 0
     received: tuple[int, int] = (0, 0)
+    stamps: tuple[int, int] = (0, 0)
     latencies_us: list[float] = []
     frames_of_witness: int = 0
     stamps_in_order: bool = True
@@ -137,9 +148,8 @@ class Client(asyncio.BufferedProtocol):
             self._upgraded, self._buffer = True, bytearray(rest)
             if not self._missing:
                 self._become_ready()
-        if self.greeting.dialect is not Dialect.BARE:
-            for payload in take_frames(self._buffer):
-                self._take(payload)
+        for payload in take_frames(self._buffer):
+            self._take(payload)
 
     def _take(self, payload: bytes) -> None:
         if self.is_ready:
@@ -160,6 +170,7 @@ class Client(asyncio.BufferedProtocol):
             self.stamps_in_order &= stamp > self._last_stamp
             self._last_stamp = stamp
             self.latencies_us.append((time.monotonic_ns() - stamp) / 1000)
+            self.crowd.note_stamp(self)
 
     def _become_ready(self) -> None:
         self.is_ready = True
@@ -178,12 +189,14 @@ class Crowd:
         self._unready = 0
         self._short = 0
         self._target = 0
+        self._deaf = 0
+        self._stamps_wanted = 0
         self._last_bytes = 0.0
         self._changed = asyncio.Event()
         self._leaving = False
         self._trouble = ""
 
-    async def obey(self, order: Join | Settle | Await | Leave) -> Report:
+    async def obey(self, order: Join | Settle | Await | Hear | Leave) -> Report:
         """Carry out one order within its bound; whatever goes wrong is said in the report."""
         match order:
             case Join():
@@ -192,6 +205,8 @@ class Crowd:
                 return await self._settle(order)
             case Await():
                 return await self._await(order)
+            case Hear():
+                return await self._hear(order)
             case Leave():
                 return self._leave()
             case _:
@@ -212,6 +227,13 @@ class Crowd:
             if not self._short:
                 self._changed.set()
 
+    def note_stamp(self, client: Client) -> None:
+        """A witness read one more stamped message."""
+        if len(client.latencies_us) == self._stamps_wanted:
+            self._deaf -= 1
+            if not self._deaf:
+                self._changed.set()
+
     def note_lost(self, error: Exception | None) -> None:
         """A client's connection ended; that is trouble unless the crowd leaves."""
         if not self._leaving:
@@ -227,11 +249,11 @@ class Crowd:
             for number in range(order.clients):
                 token = order.tokens[number % len(order.tokens)]
                 greeting = Greeting(order.dialect, token, tuple(order.rooms), tuple(order.positions))
-                group.create_task(self._open(greeting, number, places))
+                is_witness = number % order.witness_each == 0
+                group.create_task(self._open(Client(self, greeting, witness=is_witness), places))
         return await self._until(lambda: not self._unready, began, order.within_seconds)
 
-    async def _open(self, greeting: Greeting, number: int, places: asyncio.Semaphore) -> None:
-        client = Client(self, greeting, witness=number % WITNESS_EACH == 0)
+    async def _open(self, client: Client, places: asyncio.Semaphore) -> None:
         self.clients.append(client)
         async with places:
             await asyncio.get_running_loop().create_connection(lambda: client, "127.0.0.1", self.port)
@@ -242,7 +264,7 @@ class Crowd:
             if time.monotonic() - began > order.within_seconds:
                 return self._report(began, ok=False, said="it does not become quiet")
             await asyncio.sleep(order.quiet_seconds - quiet + 0.001)
-        self._target = 0
+        self._target = self._stamps_wanted = 0
         report = self._report(began)
         for client in self.clients:
             client.restart()
@@ -255,6 +277,12 @@ class Crowd:
             client.has_all = client.received >= order.bytes_each
         self._short = sum(not client.has_all for client in self.clients)
         return await self._until(lambda: not self._short, began, order.within_seconds)
+
+    async def _hear(self, order: Hear) -> Report:
+        began = time.monotonic()
+        self._stamps_wanted = order.stamps_each
+        self._deaf = sum(client.witness and len(client.latencies_us) < order.stamps_each for client in self.clients)
+        return await self._until(lambda: not self._deaf, began, order.within_seconds)
 
     def _leave(self) -> Report:
         self._leaving = True
@@ -276,12 +304,14 @@ class Crowd:
     def _report(self, began: float, *, ok: bool = True, said: str = "") -> Report:
         witnesses = [client for client in self.clients if client.witness]
         received = [client.received for client in self.clients]
+        stamps = [len(client.latencies_us) for client in witnesses]
         return Report(
             ok=ok,
             said=said,
             began=began,
             ended=time.monotonic(),
             received=(min(received, default=0), max(received, default=0)),
+            stamps=(min(stamps, default=0), max(stamps, default=0)),
             latencies_us=[latency for client in witnesses for latency in client.latencies_us],
             frames_of_witness=witnesses[0].frames if witnesses else 0,
             stamps_in_order=all(client.stamps_in_order for client in witnesses),

@@ -75,6 +75,35 @@ class Greeting:
         return payload.startswith(wanted)
 
 
+def spoken(dialect: Dialect, number: int, room: str, text: str) -> bytes:
+    """The bytes by which a client says a message and asks to be answered under `number`."""
+    match dialect:
+        case Dialect.GATEHOUSE:
+            wish = {"id": number, "type": "send", "room": room, "text": text}
+            return client_frame(json.dumps(wish).encode())
+        case Dialect.SOCKETIO:
+            return client_frame(f"42{number}{json.dumps(['message', {'text': text}])}".encode())
+        case _:
+            return f"{number} {text}\n".encode()
+
+
+def answered(dialect: Dialect, payload: bytes) -> int | None:
+    """The number of the message that a frame answers with yes; None: it is no answer.
+
+    Raises:
+        ValueError: it says no.
+    """
+    match dialect:
+        case Dialect.GATEHOUSE:
+            if payload.startswith(b'{"type":"refused"'):
+                raise ValueError(payload.decode())
+            return int(json.loads(payload)["id"]) if payload.startswith(b'{"type":"accepted"') else None
+        case Dialect.SOCKETIO:
+            return int(payload[2:].partition(b"[")[0]) if payload.startswith(b"43") else None
+        case _:
+            return int(payload) if payload.isdigit() else None
+
+
 def client_frame(payload: bytes) -> bytes:
     """A text frame as a client must send it, under a mask of zeros (RFC 6455 §5.3), so that it need not be masked."""
     if len(payload) < SEVEN_BITS:

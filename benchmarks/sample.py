@@ -32,21 +32,40 @@ class Series(BaseModel, frozen=True):
 
     def middle(self, contender: str, value: str, case: Mapping[str, int | str]) -> float | None:
         """The median of a value over the repeats; None when it was not measured. `case` may name a part of a case."""
-        found = [
-            sample.values[value]
-            for sample in self.samples
-            if sample.contender == contender and value in sample.values and case.items() <= sample.case.items()
-        ]
+        found = self._found(contender, value, case)
         return median(found) if found else None
 
     def spread(self, contender: str, value: str, case: Mapping[str, int | str]) -> tuple[float, float] | None:
         """The least and the greatest over the repeats."""
-        found = [
+        found = self._found(contender, value, case)
+        return (min(found), max(found)) if found else None
+
+    def cases(self, contender: str) -> list[Case]:
+        """What it was measured in, each once, in the order of the first repeat."""
+        found: list[Case] = []
+        for sample in self.samples:
+            if sample.contender == contender and sample.case not in found:
+                found.append(sample.case)
+        return found
+
+    def contenders(self) -> list[str]:
+        """Who was measured, in the order of the first repeat."""
+        return list(dict.fromkeys(sample.contender for sample in self.samples))
+
+    @property
+    def repeats(self) -> int:
+        """How often the first case was measured."""
+        first = self.samples[0] if self.samples else None
+        return sum(
+            first is not None and (each.contender, each.case) == (first.contender, first.case) for each in self.samples
+        )
+
+    def _found(self, contender: str, value: str, case: Mapping[str, int | str]) -> list[float]:
+        return [
             sample.values[value]
             for sample in self.samples
             if sample.contender == contender and value in sample.values and case.items() <= sample.case.items()
         ]
-        return (min(found), max(found)) if found else None
 
 
 def percentile(values: Iterable[float], share: float) -> float:
