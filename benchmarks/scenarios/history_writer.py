@@ -179,8 +179,9 @@ def fresh_databases(server: str) -> Iterator[tuple[str, str]]:
     """URLs of two databases that nobody has used, dropped in the end."""
     parts = urlsplit(server)
     names = [f"bench_{uuid4().hex[:12]}" for _ in range(2)]
+    ours, limit = (parts._replace(path=f"/{name}").geturl() for name in names)
     try:
-        yield tuple(parts._replace(path=f"/{name}").geturl() for name in names)
+        yield ours, limit
     finally:
         with pymongo.MongoClient[dict[str, object]](server) as client:
             for name in names:

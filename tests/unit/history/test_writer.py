@@ -87,7 +87,7 @@ def delivery(tag, key, body, reply_to=None, correlation_id=None):
 
 def entry(logged):
     name = logged.entry.event if logged.entry.type == "event" else "receipt"
-    return routes.log_key(logged.entry.room, name), encode_logged(logged.frame, logged.fence)
+    return routes.log_key(logged.entry.room, name), encode_logged(logged.entry.to_json(), logged.fence)
 
 
 def query_of(query, reply_to="asker", correlation_id="1"):
@@ -265,7 +265,7 @@ class ChokingStore(MemoryStore):
     """Breaks on everything, and repeats it."""
 
     async def append(self, batch):
-        raise KeyError(*(logged.frame for logged in batch))
+        raise KeyError(*(logged.entry.to_json() for logged in batch))
 
     async def snapshot(self, room):
         raise KeyError(room, SECRET)
