@@ -118,7 +118,10 @@ class Log:
         for start in range(0, len(events), IN_FLIGHT):
             some = events[start : start + IN_FLIGHT]
             await asyncio.gather(
-                *(self._publish(routes.log_key(e.room, e.event), encode_logged(e.to_json(), FENCE), properties) for e in some)
+                *(
+                    self._publish(routes.log_key(e.room, e.event), encode_logged(e.to_json(), FENCE), properties)
+                    for e in some
+                )
             )
 
     async def ask(self, rooms: Sequence[RoomId]) -> int:
@@ -212,7 +215,13 @@ async def _measure_limit(ours: str, limit: str, warm_up: int, count: int) -> dic
     store = _store_meter(limit)
     command = [sys.executable, "-m", "benchmarks.contenders.insert_many", "--source", ours, "--into", limit]
     process = await asyncio.create_subprocess_exec(
-        *command, "--batch", str(BATCH), "--warm-up", str(warm_up), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        *command,
+        "--batch",
+        str(BATCH),
+        "--warm-up",
+        str(warm_up),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
     )
     if process.stdin is None or process.stdout is None:
         raise AssertionError("started with pipes")
