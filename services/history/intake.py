@@ -185,7 +185,8 @@ class _Sorting:
             kept = Kept(kept_form(event), fence, change.room.members, change.room.messages, reused)
             self._kept[place_of(event)] = self.plan.events[index] = kept
         projection.apply(change)
-        projection.room = self.plan.rooms[event.room] = _with_counts(change.room, kept)
+        counts = {"members": kept.members, "messages": kept.messages}
+        projection.room = self.plan.rooms[event.room] = change.room.model_copy(update=counts)
         self._save(event.room, change, projection)
 
     def _save(self, room: RoomId, change: Change, projection: Projection) -> None:
@@ -214,11 +215,6 @@ class _Sorting:
             copies = (dict(known.standings), dict(known.invites), dict(known.messages), dict(known.reactions))
             self._rooms[room] = Projection(known.room, *copies)
         return self._rooms[room]
-
-
-def _with_counts(room: RoomRecord, kept: Kept) -> RoomRecord:
-    counts = {"members": kept.members, "messages": kept.messages}
-    return room if (room.members, room.messages) == (kept.members, kept.messages) else room.model_copy(update=counts)
 
 
 def _misplaced(event: Event, room: RoomRecord | None) -> str | None:
