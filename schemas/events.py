@@ -268,11 +268,10 @@ RECORDS: Final[dict[str, type[Receipt]]] = {"receipt": Receipt}
 
 
 class Logged(NamedTuple):
-    """What one delivery of the log holds: the fact, the term of its writer, and the fact's JSON as clients get it."""
+    """What one delivery of the log holds: the fact, and the term of its writer."""
 
     entry: Event | Receipt
     fence: int
-    frame: bytes
 
 
 def encode_logged(frame: bytes, fence: int) -> bytes:
@@ -296,7 +295,7 @@ def decode_logged(body: bytes) -> Logged:
     if not isinstance(fence, int) or isinstance(fence, bool) or fence < 0:
         raise _no_log_body("no fence", body)
     entry = Receipt.model_validate(fields) if fields.get("type") == "record" else EVENT.validate_python(fields)
-    return Logged(entry, fence, entry.to_json())
+    return Logged(entry, fence)
 
 
 def _no_log_body(reason: str, body: Any) -> ValidationError:  # Any: pydantic keeps the input as it came

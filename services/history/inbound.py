@@ -1,11 +1,30 @@
-"""Deliveries of one channel that wait for their batch. The broker's prefetch bounds how many there can be."""
+"""Deliveries of one channel that wait for their batch. The broker's prefetch bounds how many there can be.
+
+Each is read when it comes: while the store is busy with the batch before, and not when its own is due.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from typing import NamedTuple
 
+import structlog
 from aiormq.abc import DeliveredMessage
+
+from schemas.errors import ParkReason
+from services.history.deliveries import Content, Garbage, read_delivery
+from services.history.discretion import without_words
+from services.runtime.broker import properties_of
+
+log = structlog.get_logger()
+
+
+class Received(NamedTuple):
+    """A delivery, and what it is."""
+
+    delivery: DeliveredMessage
+    content: Content
 
 
 class Inbound:
@@ -14,14 +33,14 @@ class Inbound:
     def __init__(self, *, batch: int, linger_seconds: float) -> None:
         self._batch = batch
         self._linger_seconds = linger_seconds
-        self._waiting: deque[DeliveredMessage] = deque()
+        self._waiting: deque[Received] = deque()
         self._some = asyncio.Event()
         self._enough = asyncio.Event()
         self._ended = False
 
     async def receive(self, delivery: DeliveredMessage) -> None:
         """Take one delivery up; never waits, so the order is the broker's."""
-        self._waiting.append(delivery)
+        self._waiting.append(Received(delivery, _read(delivery)))
         self._some.set()
         if len(self._waiting) >= self._batch:
             self._enough.set()
@@ -32,7 +51,7 @@ class Inbound:
         self._some.set()
         self._enough.set()
 
-    async def take(self) -> list[DeliveredMessage]:
+    async def take(self) -> list[Received]:
         """The next batch, in order: full, or as old as it may become. Empty only after `end`."""
         await self._some.wait()
         if len(self._waiting) < self._batch and not self._ended:
@@ -51,3 +70,13 @@ class Inbound:
             await asyncio.wait_for(self._enough.wait(), self._linger_seconds)
         except TimeoutError:
             return
+
+
+def _read(delivery: DeliveredMessage) -> Content:
+    """What the delivery is. One on which reading breaks, by a bug, is poison: it must not hold up the log."""
+    properties = properties_of(delivery)
+    try:
+        return read_delivery(delivery.routing_key or "", delivery.body, properties.reply_to, properties.correlation_id)
+    except Exception as error:
+        log.exception("delivery_unreadable", key=delivery.routing_key, exc_info=without_words(error))
+        return Garbage(ParkReason.POISON, type(error).__name__)

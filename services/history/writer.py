@@ -20,9 +20,9 @@ from schemas.errors import ParkReason
 from schemas.events import Logged, Receipt
 from schemas.queries import QueryAnswer
 from services.history.barrier import answer_barrier
-from services.history.deliveries import Asked, Content, Entry, Garbage, read_delivery
+from services.history.deliveries import Asked, Entry, Garbage
 from services.history.discretion import names_of, without_words
-from services.history.inbound import Inbound
+from services.history.inbound import Inbound, Received
 from services.history.intake import Conflict, Outcome, Repeated, StaleFence, Stored
 from services.history.metrics import HistoryMetrics
 from services.history.store import Store, StoreUnavailable
@@ -93,17 +93,16 @@ class ShardWriter:
             StoreUnavailable: the store is away and the process is stopping.
             AMQPError: the channel is gone.
         """
-        while deliveries := await inbound.take():
-            await self._settle(deliveries)
+        while received := await inbound.take():
+            await self._settle(received)
 
     async def store_answers(self) -> None:
         """Return when the store answers: a writer that cannot store takes nothing up. Raises as `write` does."""
         await self._persist(self._store.ping)
 
-    async def _settle(self, deliveries: list[DeliveredMessage]) -> None:
+    async def _settle(self, received: list[Received]) -> None:
         batch = _Batch()
-        for delivery in deliveries:
-            content = _read(delivery)
+        for delivery, content in received:
             if isinstance(content, Asked):
                 await self._flush(batch)
                 await self._answer(delivery, content)
@@ -222,8 +221,3 @@ class ShardWriter:
                 if await wait_or(self._stopping, pause):
                     raise
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
-
-
-def _read(delivery: DeliveredMessage) -> Content:
-    properties = properties_of(delivery)
-    return read_delivery(delivery.routing_key or "", delivery.body, properties.reply_to, properties.correlation_id)

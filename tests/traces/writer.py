@@ -262,7 +262,7 @@ class Term:
             self._world.under_way.add(lambda: self._send("confirm", lambda: self._confirm(entry)))
 
     def _logged(self, logged: LogEntry) -> str:
-        entry, fence, _ = decode_logged(logged.body)
+        entry, fence = decode_logged(logged.body)
         words = self._world.words
         said = words.receipt(entry) if isinstance(entry, Receipt) else words.event(entry)
         return f"{said} [fence {fence}]"

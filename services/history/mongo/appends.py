@@ -75,11 +75,11 @@ class Appends:
 
     async def _know_messages(self, batch: Sequence[Logged], known: Known) -> None:
         """The messages last: whatever a former writer does meanwhile, a message counts every reaction that is read."""
-        puts = {reaction_key(entry.room, put) for entry, _, _ in batch if (put := touched_reactions(entry)) is not None}
+        puts = {reaction_key(entry.room, put) for entry, _ in batch if (put := touched_reactions(entry)) is not None}
         for reaction in map(read_reaction, await find_by_id(self._database.reactions, puts)):
             known.rooms[reaction.room].reactions[Put(reaction.target, reaction.user)] = reaction
         places: dict[tuple[RoomId, Epoch], set[int]] = {}
-        for entry, _, _ in batch:
+        for entry, _ in batch:
             if (place := touched_message(entry)) is not None:
                 places.setdefault((entry.room, entry.epoch), set()).add(place)
         for (room, epoch), wanted in places.items():
@@ -132,7 +132,7 @@ class Appends:
         for that. These writes change nothing, but wait like any other, and find out when what was read is lost."""
         folded: dict[RoomId, int] = {}
         kept: list[Event] = []
-        for (entry, _, _), outcome in zip(batch, planned.outcomes, strict=True):
+        for (entry, _), outcome in zip(batch, planned.outcomes, strict=True):
             if entry.type != "event" or not isinstance(outcome, Repeated):
                 continue
             if entry.seq <= _seq_of(known.rooms[entry.room]):
@@ -173,7 +173,7 @@ def _at(event: Event) -> Document:
 def _perhaps_kept(batch: Sequence[Logged], known: Known) -> Iterable[Place]:
     """Where the batch has events that an earlier try may have brought in: all that are not newer than their room, and
     all of a room whose records are ahead of it, since counts made from those would be wrong."""
-    for entry, _, _ in batch:
+    for entry, _ in batch:
         projection = known.rooms[entry.room]
         if entry.type == "event" and (entry.seq <= _seq_of(projection) or _was_cut_off(projection)):
             yield place_of(entry)

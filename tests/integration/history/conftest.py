@@ -33,7 +33,7 @@ class LogSide:
     async def _log(self, logged):
         entry = logged.entry
         name = entry.event if entry.type == "event" else entry.record
-        await self.publish(routes.log_key(entry.room, name), encode_logged(logged.frame, logged.fence))
+        await self.publish(routes.log_key(entry.room, name), encode_logged(entry.to_json(), logged.fence))
 
     async def publish(self, key, body, *, exchange=routes.LOG, **properties):
         made = commands.Basic.Properties(delivery_mode=2, **properties)

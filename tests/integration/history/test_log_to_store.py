@@ -109,7 +109,7 @@ async def test_garbage_is_parked_with_its_reason_and_the_shard_goes_on(start_his
     key = routes.log_key("general", "room_created")
     await log_side.publish(key, b"garbage")
     await log_side.publish(key, b'{"type":"event","event":"no_such","fence":1}')
-    await log_side.publish(routes.log_key("general", "message_posted"), b'%b,"fence":1}' % created.frame[:-1])
+    await log_side.publish(routes.log_key("general", "message_posted"), b'%b,"fence":1}' % created.entry.to_json()[:-1])
     await log_side.publish(routes.query_key("general"), b"?", reply_to="nobody", correlation_id="1")
     question = SnapshotQuery(room="general", worker="w").to_json()
     await log_side.publish(routes.query_key("general"), question)

@@ -16,7 +16,7 @@ QUERY = SnapshotQuery(room="general", worker="w")
 
 
 def body(logged):
-    return encode_logged(logged.frame, logged.fence)
+    return encode_logged(logged.entry.to_json(), logged.fence)
 
 
 def read(key, content, reply_to="me", correlation_id="7"):
@@ -49,7 +49,7 @@ def test_a_key_that_is_not_the_bodys_is_misrouted(key, content):
     assert read(key, content).reason is ParkReason.MISROUTED
 
 
-@pytest.mark.parametrize("content", [b"", b"garbage", b"[]", b'{"type":"event"}', CREATED.frame, b"\xff\xfe"])
+@pytest.mark.parametrize("content", [b"", b"garbage", b"[]", b'{"type":"event"}', CREATED.entry.to_json(), b"\xff\xfe"])
 def test_garbage_is_malformed(content):
     assert read(routes.log_key("general", "room_created"), content).reason is ParkReason.MALFORMED
     assert read(routes.query_key("general"), content).reason is ParkReason.MALFORMED

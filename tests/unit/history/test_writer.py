@@ -16,6 +16,8 @@ from schemas.events import ReactionCount, encode_logged
 from schemas.parts import Joining, cut
 from schemas.queries import QUERY_ANSWER, HoleQuery, LookupQuery, SnapshotQuery, TargetAnswer, TargetQuery
 from schemas.state import MessageState, Snapshot
+from services.history import inbound
+from services.history.deliveries import read_delivery
 from services.history.inbound import Inbound
 from services.history.metrics import HistoryMetrics
 from services.history.store import StoreUnavailable
@@ -87,7 +89,7 @@ def delivery(tag, key, body, reply_to=None, correlation_id=None):
 
 def entry(logged):
     name = logged.entry.event if logged.entry.type == "event" else "receipt"
-    return routes.log_key(logged.entry.room, name), encode_logged(logged.frame, logged.fence)
+    return routes.log_key(logged.entry.room, name), encode_logged(logged.entry.to_json(), logged.fence)
 
 
 def query_of(query, reply_to="asker", correlation_id="1"):
@@ -193,6 +195,48 @@ async def test_garbage_is_parked_and_the_rest_stored():
     assert bench.count("parked", reason="malformed") == 1
 
 
+async def test_a_delivery_on_which_reading_breaks_is_parked_and_the_rest_stored(monkeypatch):
+    def break_on_poison(key, body, *more):
+        if body == b"poison":
+            raise KeyError(SECRET)
+        return read_delivery(key, body, *more)
+
+    monkeypatch.setattr(inbound, "read_delivery", break_on_poison)
+    bench, story = Bench(), Chronicle()
+    with capture_logs() as lines:
+        await bench.deliver(entry(story.created()), ("anything", b"poison"), entry(story.said()))
+        assert await bench.write(2) == [("parked", "poison"), ("ack", 3, True)]
+    assert (await bench.store.room("general")).seq == 2
+    assert [line["event"] for line in lines] == ["delivery_unreadable", "delivery_parked"]
+    assert "sesame" not in "".join(str(format_exc_info(None, "", dict(line))) for line in lines)
+
+
+class BusyStore(MemoryStore):
+    """Does not return from its first append before it is told to."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def append(self, batch):
+        self.asked.set()
+        await self.go_on.wait()
+        return await super().append(batch)
+
+
+async def test_while_the_store_is_busy_the_next_deliveries_are_read(monkeypatch):
+    bench, story, read = Bench(BusyStore(), batch=2), Chronicle(), []
+    monkeypatch.setattr(inbound, "read_delivery", lambda *told: read.append(told) or read_delivery(*told))
+    await bench.deliver(*map(entry, [story.created(), story.said()]))
+    writing = asyncio.create_task(bench.write(2))
+    await asyncio.wait_for(bench.store.asked.wait(), 10)
+    await bench.deliver(entry(story.said()))
+    assert (len(read), bench.channel.told) == (3, [])
+    bench.store.go_on.set()
+    assert await writing == [("ack", 2, True), ("ack", 3, True)]
+    assert len(read) == 3
+
+
 async def test_i8_a_stale_entry_is_parked_and_counted():
     bench, story = Bench(), Chronicle(fence=1)
     for number in "12":
@@ -265,7 +309,7 @@ class ChokingStore(MemoryStore):
     """Breaks on everything, and repeats it."""
 
     async def append(self, batch):
-        raise KeyError(*(logged.frame for logged in batch))
+        raise KeyError(*(logged.entry.to_json() for logged in batch))
 
     async def snapshot(self, room):
         raise KeyError(room, SECRET)

@@ -94,7 +94,7 @@ def test_i6_an_event_is_one_log_entry_and_one_fan_out_to_the_gates_that_hold_a_s
     assert fan_out.gates == ("g1", "g2")
     assert outcome.log.key == log_key(ROOM, "message_posted")
     logged = decode_logged(outcome.log.body)
-    assert (logged.fence, logged.frame) == (7, fan_out.body)
+    assert (logged.fence, logged.entry.to_json()) == (7, fan_out.body)
     assert (fan_out.headers.room, fan_out.headers.epoch, fan_out.headers.seq) == (ROOM, logged.entry.epoch, 2)
 
 

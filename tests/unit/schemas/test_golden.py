@@ -76,8 +76,8 @@ def test_a_log_body_is_the_frame_with_the_fence_at_its_end():
     for golden in read("log-bodies"):
         logged = decode_logged(golden["body"].encode())
         assert logged.fence == golden["fence"]
-        assert logged.frame.decode() == golden["frame"]
-        assert encode_logged(logged.frame, logged.fence).decode() == golden["body"]
+        assert logged.entry.to_json().decode() == golden["frame"]
+        assert encode_logged(logged.entry.to_json(), logged.fence).decode() == golden["body"]
 
 
 def test_fanout_headers_become_a_table_and_the_same_headers_again():

@@ -16,7 +16,7 @@ def test_every_fact_survives_the_log(model):
     for golden in read(name_of(model)):
         entry = model.model_validate(golden)
         logged = decode_logged(encode_logged(entry.to_json(), 5))
-        assert logged == (entry, 5, entry.to_json())
+        assert logged == (entry, 5)
         assert type(logged.entry) is model
 
 
@@ -29,7 +29,7 @@ def test_any_message_text_survives_the_log_byte_for_byte(text, fence):
     except ValidationError:
         return
     logged = decode_logged(encode_logged(posted.to_json(), fence))
-    assert logged == (posted, fence, posted.to_json())
+    assert logged == (posted, fence)
 
 
 def test_a_text_that_looks_like_a_fence_is_only_a_text():
