@@ -17,9 +17,11 @@ from benchmarks.plots import draw
 from benchmarks.report import Chapter, goals_table, report
 from benchmarks.sample import Series
 from benchmarks.scenario import Plan, Scenario
-from benchmarks.scenarios import end_to_end, fanout, growth
+from benchmarks.scenarios import end_to_end, fanout, growth, room_worker
 
-SCENARIOS: dict[str, Scenario] = {module.SCENARIO.name: module.SCENARIO for module in (fanout, end_to_end, growth)}
+SCENARIOS: dict[str, Scenario] = {
+    module.SCENARIO.name: module.SCENARIO for module in (fanout, end_to_end, room_worker, growth)
+}
 RESULTS = Path(__file__).parent / "results"
 QUICK_RESULTS = FOLDER / "quick" / "results"
 REPORT = "report"
