@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from typing import Any, Final, cast
+from uuid import uuid4
 
 from aiormq.abc import ChannelFrame
 from aiormq.channel import Channel
@@ -122,6 +123,7 @@ class Publisher:
         self._frames = frames_of(channel)
         self._timeout_seconds = timeout_seconds
         self._step_seconds: Final = min(PATIENCE_STEP_SECONDS, timeout_seconds / 4)
+        self._prefix = uuid4().hex[:12]
         self.counted_seconds = 0.0
         self._outgoing: list[_Publish] = []
         self._unconfirmed: dict[_Publish, None] = {}
@@ -199,9 +201,9 @@ class Publisher:
         channel.delivery_tag += len(publishes)
 
     def _numbered(self, publish: _Publish, number: int) -> bytes:
-        """The driver finds what comes back unroutable by its message id."""
+        """The driver finds what comes back unroutable by its message id. Consumers see it too: it is no other one's."""
         channel = self._channel
-        publish.message_id = str(number)
+        publish.message_id = f"{self._prefix}-{number}"
         channel.confirmations[number] = cast("asyncio.Future[Any]", publish)  # all of one that the driver uses
         channel.message_id_delivery_tag[publish.message_id] = number
         envelope = publish.envelope.numbered(publish.message_id)
