@@ -113,6 +113,11 @@ def in_utc(value: datetime) -> datetime:
         raise ValueError("the moment is outside the years 1 to 9999") from error
 
 
+def moment_text(at: datetime) -> str:
+    """A moment in UTC as it stands on the wire."""
+    return f"{at.replace(tzinfo=None).isoformat()}Z"
+
+
 def no_count(value: object) -> object:
     """Leave numbers out: whether they count seconds or milliseconds, and from when, nobody can tell.
 

@@ -1,7 +1,8 @@
 """Queries to history that travel through the log, behind every event logged before (design §5, "Loading a room").
 
-They are published on the shard's own channel, not on one of their own: a channel that the broker has closed can then
-neither write an event nor raise a fence any more, and a query can never overtake an event of the same writer.
+They are published on the shard's own channel, not on one of their own, by the same publisher: a channel that the broker
+has closed can then neither write an event nor raise a fence any more, and a query can never overtake an event of the
+same writer.
 """
 
 from __future__ import annotations
@@ -37,8 +38,9 @@ from services.runtime.broker import (
     Patience,
     is_blocked,
     properties_of,
-    publish_patiently,
 )
+from services.runtime.confirms import Publisher
+from services.runtime.frames import Envelope
 from services.runtime.rpc import REPLY_TO
 
 log = structlog.get_logger()
@@ -92,8 +94,12 @@ class _Waiting:
 class BarrierQueries:
     """Asks on one shard's channel. An answer to a query that was given up is dropped."""
 
-    def __init__(self, channel: Channel, worker: str, *, answer_seconds: float, broker_seconds: float) -> None:
+    def __init__(
+        self, channel: Channel, publisher: Publisher, worker: str, *, answer_seconds: float, broker_seconds: float
+    ) -> None:
+        """`broker_seconds`: how long `publisher` gives each confirm."""
         self._channel = channel
+        self._publisher = publisher
         self._worker = worker
         self._answer_seconds = answer_seconds
         self._broker_seconds = broker_seconds
@@ -195,10 +201,9 @@ class BarrierQueries:
             reply_to=REPLY_TO,
             delivery_mode=PERSISTENT,
         )
-        key = routes.query_key(query.room)
         self._unconfirmed[correlation_id] = query.room
-        await publish_patiently(
-            self._channel, routes.LOG, key, query.to_json(), properties, timeout_seconds=self._broker_seconds
+        await self._publisher.publish(
+            routes.LOG, routes.query_key(query.room), query.to_json(), Envelope.of(properties)
         )
         self._forget_until(correlation_id)
 

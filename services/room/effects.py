@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
-from pydantic_core import to_jsonable_python
+from dataclasses import dataclass
 
 from schemas import routes
 from schemas.answers import Accepted, Answer
 from schemas.events import Event, Receipt, encode_logged, expulsion
 from schemas.fanout import FanoutHeaders, FanoutKind
+from schemas.fields import moment_text
 from schemas.ids import ClientId, GateId, RoomId
 from schemas.operations import Inspection
 from services.room.model import Room
@@ -68,19 +67,19 @@ def receipt_entry(receipt: Receipt, fence: int) -> LogEntry:
 
 def event_headers(event: Event, skip: ClientId | None, answer: Accepted) -> FanoutHeaders:
     """An event for the gates; for `skip` it is the `answer` to its own command."""
-    headers = FanoutHeaders(FanoutKind.EVENT, event.room, event.epoch, event.seq)
     gone = expulsion(event)
-    if gone is not None:
-        headers = replace(headers, expel=gone.user, expel_code=gone.code.value)
-    if skip is None:
-        return headers
-    return replace(
-        headers,
+    return FanoutHeaders(
+        FanoutKind.EVENT,
+        event.room,
+        event.epoch,
+        event.seq,
         skip=skip,
-        command_id=answer.command_id,
-        message_id=answer.message_id,
-        invite=answer.invite,
-        at=str(to_jsonable_python(answer.at)),
+        command_id=answer.command_id if skip else None,
+        message_id=answer.message_id if skip else None,
+        invite=answer.invite if skip else None,
+        at=moment_text(answer.at) if skip else None,
+        expel=gone.user if gone else None,
+        expel_code=gone.code.value if gone else None,
     )
 
 

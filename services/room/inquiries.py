@@ -1,7 +1,8 @@
 """Orders that wait for history, and the questions that are put to it for them: each a task of its own.
 
-Whoever starts a question has marked what it is about first. Its task begins behind those of all events that were
-decided before, so that it is written to the channel behind them, and nothing is decided that its answer could miss.
+Whoever starts a question has marked what it is about first. An event is put to the channel's publisher when it is
+decided, a question when its task begins: it is written behind all events that were decided before, and nothing is
+decided that its answer could miss.
 """
 
 from __future__ import annotations
@@ -105,9 +106,6 @@ class Inquiries:
             self._waitlist.receive_lookup(lookup, answer)
 
     async def _hold(self, asked: Round) -> None:
-        # An event on the message may have been decided in this very step of the loop, and the task that writes it to
-        # the channel may not have begun. The message is in question already, so no further one can come.
-        await asyncio.sleep(0)
         answers: dict[UserId, TargetAnswer] = {}
         async with asyncio.TaskGroup() as group:
             for actor, until in asked.actors.items():

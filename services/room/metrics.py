@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import Final
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from schemas.fanout import FanoutKind
+
+CHILDREN: Final = 1_024
 CONFIRM_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -51,3 +57,18 @@ class RoomMetrics:
             registry=registry,
         )
         self.gates_alive = Gauge("room_gates_alive", "Gates whose heartbeats arrive.", registry=registry)
+        self._command = lru_cache(CHILDREN)(self.commands.labels)
+        self._fan_out = {
+            kind: (self.fanout_publishes.labels(kind.value), self.fanout_deliveries.labels(kind.value))
+            for kind in FanoutKind
+        }
+
+    def count_command(self, verb: str, outcome: str) -> None:
+        """A command ended."""
+        self._command(verb, outcome).inc()
+
+    def count_fan_out(self, kind: FanoutKind, gates: int) -> None:
+        """One publish to so many gates."""
+        publishes, deliveries = self._fan_out[kind]
+        publishes.inc()
+        deliveries.inc(gates)

@@ -144,7 +144,7 @@ class Shedding:
         if address is None or isinstance(command, Misfit) or command.type in GATE_VERBS:
             return
         code = Code.NO_ANSWER if command.retry or delivery.redelivered else Code.OVERLOADED
-        self._around.metrics.commands.labels(command.type, code.value).inc()
+        self._around.metrics.count_command(command.type, code.value)
         refused = Refused.of(code, command_id=command.command_id)
         await self._settle(delivery)
         await self._around.outlet.send([Reply(address, refused)])

@@ -12,7 +12,8 @@ import contextlib
 import time
 from collections.abc import Coroutine
 from datetime import UTC, datetime
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 import structlog
 from aiormq.abc import DeliveredMessage
@@ -24,7 +25,7 @@ from schemas.control import RosterRequest
 from schemas.ids import GateId, RoomId
 from services.room.barrier import BarrierQueries
 from services.room.deliveries import Taken, reply_address, token_for
-from services.room.effects import LogEntry, Outcome
+from services.room.effects import Outcome
 from services.room.hall import Hall
 from services.room.inquiries import Inquiries
 from services.room.line import AckWindow, Entry, Line
@@ -32,13 +33,16 @@ from services.room.orders import Misfit, Order, read_command
 from services.room.parking import Parking
 from services.room.place import Place
 from services.room.surroundings import Surroundings
-from services.runtime.broker import BROKER_ERRORS, PERSISTENT, is_cancelled, publish_patiently, tag_of
+from services.runtime.broker import BROKER_ERRORS, PERSISTENT, NotConfirmed, is_cancelled, tag_of
+from services.runtime.confirms import Publisher
+from services.runtime.frames import Envelope
 
 log = structlog.get_logger()
 
 TAKEN_AT_ONCE = 32
 SHORTEST_PRESENCE_PAUSE_SECONDS = 0.02
 LONGEST_PRESENCE_PAUSE_SECONDS = 0.1
+LOGGED: Final = Envelope.of(commands.Basic.Properties(content_type="application/json", delivery_mode=PERSISTENT))
 
 
 class Drained(Exception):
@@ -66,8 +70,10 @@ class Term:
             channel, self._acks, around, spawn=self._spawn, append=self._append, on_parked=self._note_settled
         )
         self._place = Place(shard, channel, around)
+        self._publisher = Publisher(channel, timeout_seconds=settings.broker_timeout_seconds)
         self._barrier = BarrierQueries(
             channel,
+            self._publisher,
             around.worker,
             answer_seconds=settings.snapshot_seconds,
             broker_seconds=settings.broker_timeout_seconds,
@@ -119,6 +125,8 @@ class Term:
         try:
             async with asyncio.TaskGroup() as self._tasks:
                 self._tasks.create_task(self._place.watch())
+                self._tasks.create_task(self._publisher.write())
+                self._tasks.create_task(self._publisher.watch())
                 self._tasks.create_task(self._settle())
                 self._tasks.create_task(self._keep_presence())
                 await self._barrier.open()
@@ -229,29 +237,28 @@ class Term:
         self._idle.clear()
         entry = self._line.append(outcome, confirmed=outcome.log is None)
         if outcome.verb:
-            self._around.metrics.commands.labels(outcome.verb, outcome.word).inc()
+            self._around.metrics.count_command(outcome.verb, outcome.word)
         if outcome.log is not None:
-            self._tasks.create_task(self._log(entry, outcome.log))
+            logged = partial(self._note_logged, entry, time.monotonic())
+            self._publisher.put(routes.LOG, outcome.log.key, outcome.log.body, LOGGED, logged)
         else:
             self._settled.set()
 
-    async def _log(self, entry: Entry[Outcome], logged: LogEntry) -> None:
-        properties = commands.Basic.Properties(content_type="application/json", delivery_mode=PERSISTENT)
-        timeout = self._around.settings.broker_timeout_seconds
-        with self._around.metrics.log_confirm_seconds.time():
-            await publish_patiently(
-                self._channel, routes.LOG, logged.key, logged.body, properties, timeout_seconds=timeout
-            )
-        entry.confirmed = True
-        self._settled.set()
+    def _note_logged(self, entry: Entry[Outcome], began: float, error: NotConfirmed | None) -> None:
+        """What was not taken up ends the term by itself."""
+        if error is None:
+            self._around.metrics.log_confirm_seconds.observe(time.monotonic() - began)
+            entry.confirmed = True
+            self._settled.set()
 
     async def _settle(self) -> None:
         """Fan out and answer what is confirmed, in order; ack last."""
         while not is_cancelled():
             await self._settled.wait()
             self._settled.clear()
-            for outcome in self._line.effects_to_send():
-                await self._around.outlet.send(outcome.effects)
+            outcomes = self._line.effects_to_send()
+            await self._around.outlet.send(effect for outcome in outcomes for effect in outcome.effects)
+            for outcome in outcomes:
                 self._hall.release(outcome.room)
                 if outcome.tag is not None:
                     self._acks.settle(outcome.tag)

@@ -117,7 +117,7 @@ async def publish_confirmed(
     Raises:
         NotConfirmed: it was not, or not in time.
     """
-    async with _confirmed_or_not(exchange, key), asyncio.timeout(timeout_seconds):
+    async with confirmed_or_not(exchange, key), asyncio.timeout(timeout_seconds):
         await channel.basic_publish(
             body, exchange=exchange, routing_key=key, properties=properties, mandatory=True, wait=False
         )
@@ -138,14 +138,15 @@ async def publish_patiently(
     Raises:
         NotConfirmed: it was not, or not in time.
     """
-    async with _confirmed_or_not(exchange, key), Patience(channel, timeout_seconds):
+    async with confirmed_or_not(exchange, key), Patience(channel, timeout_seconds):
         await channel.basic_publish(
             body, exchange=exchange, routing_key=key, properties=properties, mandatory=True, wait=False
         )
 
 
 @contextlib.asynccontextmanager
-async def _confirmed_or_not(exchange: str, key: str) -> AsyncIterator[None]:
+async def confirmed_or_not(exchange: str, key: str) -> AsyncIterator[None]:
+    """Turn whatever the driver raises into `NotConfirmed`; a cancellation that is meant for this task stays."""
     try:
         yield
     except asyncio.CancelledError as error:

@@ -7,9 +7,10 @@ import pytest
 
 from schemas import routes
 from schemas.errors import Code
-from services.room import barrier, shedding, term
+from services.room import shedding
 from services.room.shedding import FIRST_PROOF_SECONDS
 from services.runtime.broker import NotConfirmed, open_channel, publish_patiently
+from services.runtime.confirms import Publisher
 from tests.bed.waiting import eventually
 from tests.integration.room.around import answered
 
@@ -144,7 +145,12 @@ async def test_a_cold_room_of_a_log_that_says_nothing_is_refused_and_its_shard_s
 
 def plant_silence(monkeypatch):
     """While the event is set no publish to the log is confirmed, and none arrives."""
-    silent = asyncio.Event()
+    silent, write = asyncio.Event(), Publisher._write_outgoing
+
+    async def write_outgoing(publisher):
+        if silent.is_set():
+            publisher._outgoing.clear()
+        await write(publisher)
 
     async def publish(channel, exchange, key, body, properties, *, timeout_seconds):
         if not silent.is_set():
@@ -155,6 +161,6 @@ def plant_silence(monkeypatch):
         except TimeoutError as error:
             raise NotConfirmed(exchange, key, "planted") from error
 
-    for module in (term, shedding, barrier):
-        monkeypatch.setattr(module, "publish_patiently", publish)
+    monkeypatch.setattr(Publisher, "_write_outgoing", write_outgoing)
+    monkeypatch.setattr(shedding, "publish_patiently", publish)
     return silent

@@ -34,10 +34,13 @@ class Channel:
     async def basic_consume(self, _, callback, **__):
         self.answer = callback
 
-    async def basic_publish(self, body, *, routing_key, properties, **_):
+    async def publish(self, exchange, key, body, envelope):
+        """What the term's publisher does."""
         if self.refuses:
-            raise ConnectionError("refused")
-        self.asked.append((routing_key, BARRIER.validate_json(body), properties))
+            raise NotConfirmed(exchange, key, "refused")
+        properties = commands.Basic.Properties()
+        properties.unmarshal(*envelope)
+        self.asked.append((key, BARRIER.validate_json(body), properties))
 
     async def reply(self, body, correlation_id=None):
         """What the reply queue delivers."""
@@ -51,7 +54,7 @@ class Channel:
 class Bench:
     def __init__(self, answer_seconds=10):
         self.channel = Channel()
-        self.queries = BarrierQueries(self.channel, "w", answer_seconds=answer_seconds, broker_seconds=5)
+        self.queries = BarrierQueries(self.channel, self.channel, "w", answer_seconds=answer_seconds, broker_seconds=5)
 
     async def ask(self, asking, *bodies):
         """Ask, let history say `bodies`, and return what comes of it."""
@@ -174,10 +177,10 @@ async def test_a_query_that_the_log_does_not_take_is_not_confirmed_and_its_room_
 async def test_what_little_is_left_of_a_wait_bounds_the_answer_and_puts_no_doubt_on_the_log():
     bench, taken = Bench(), asyncio.Event()
 
-    async def basic_publish(*_, **__):
+    async def publish(*_):
         await taken.wait()
 
-    bench.channel.basic_publish = basic_publish
+    bench.channel.publish = publish
     bench.channel.connection = SimpleNamespace(ready=lambda: SimpleNamespace(__await__=lambda: iter(())))
     soon = asyncio.get_running_loop().time() + 0.05
     with pytest.raises(NothingHeard):

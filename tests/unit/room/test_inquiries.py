@@ -78,7 +78,7 @@ class History:
 
 
 class Bench:
-    """Inquiries as a term holds them: events are written by tasks of their own."""
+    """Inquiries as a term holds them: events are put to the channel when they are decided."""
 
     def __init__(self, held=None, trip=0.04, rooms_limit=100):
         self.written, self.ends, self.tasks = [], {}, set()
@@ -102,10 +102,7 @@ class Bench:
         if outcome.tag is not None:
             self.ends[outcome.tag] = (outcome.word, asyncio.get_running_loop().time())
         if outcome.log is not None:
-            self.spawn(self.log(outcome))
-
-    async def log(self, outcome):
-        self.written.append(f"event {outcome.tag}")
+            self.written.append(f"event {outcome.tag}")
 
     def give(self, verb, actor, *, again=False, looked_up=False, **fields):
         """An order arrives; returns its tag."""

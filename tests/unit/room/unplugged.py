@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from types import SimpleNamespace
 
-from pamqp import commands
+from pamqp import commands, frame
 from prometheus_client import CollectorRegistry
 
 from schemas import routes
@@ -27,6 +27,17 @@ class Unblocked:
         return iter(())
 
 
+def publishes_in(payload):
+    """Exchange and key of every publish in what was written to a connection."""
+    found = []
+    while payload:
+        length, _, value = frame.unmarshal(payload)
+        payload = payload[length:]
+        if isinstance(value, commands.Basic.Publish):
+            found.append((value.exchange, value.routing_key))
+    return found
+
+
 class FakeChannel:
     """Confirms every publish while `confirming` is set. Acks take until `acking` is set. What reaches the connection,
     acks and publishes, stands in `written`, in order."""
@@ -43,6 +54,21 @@ class FakeChannel:
         self.on_consumer_cancel_callbacks = set()
         self.connection = SimpleNamespace(ready=Unblocked)
         self.is_closed = False
+        self.number, self.max_content_size, self.delivery_tag = 1, 100_000, 0
+        self.lock = asyncio.Lock()
+        self.confirmations, self.message_id_delivery_tag = {}, {}
+        self.write_queue = SimpleNamespace(put=self.take_frames)
+        self.confirmer = None
+
+    async def take_frames(self, written):
+        """What a publisher writes by hand; confirmed once `confirming` is set."""
+        self.published += publishes_in(written.payload)
+        self.confirmer = asyncio.ensure_future(self.confirm_all())
+
+    async def confirm_all(self):
+        await self.confirming.wait()
+        while self.confirmations:
+            self.confirmations.pop(min(self.confirmations)).set_result(None)
 
     async def basic_consume(self, queue, callback, **_):
         self.consumers[queue] = callback

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_jsonable_python
 
 from schemas import limits
 from schemas.commands import COMMAND
@@ -23,6 +24,7 @@ from schemas.fields import (
     Topic,
     checked_characters,
     checked_line,
+    moment_text,
 )
 
 TEXTS = {
@@ -230,3 +232,15 @@ def test_a_text_holds_every_character_but_controls_and_lone_surrogates():
 
 def test_a_line_holds_no_control_at_all_and_nothing_that_begins_another():
     assert _refused(checked_line, EVERY_CHARACTER) == _in_categories("Cc", "Cs", "Zl", "Zp")
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        datetime(2026, 11, 20, 1, 2, 3, 4, tzinfo=UTC),
+        datetime(2026, 11, 20, tzinfo=UTC),
+        datetime(999, 1, 1, tzinfo=UTC),
+    ],
+)
+def test_the_text_of_a_moment_is_what_a_model_writes(at):
+    assert moment_text(at) == to_jsonable_python(at)
