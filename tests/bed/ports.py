@@ -17,7 +17,7 @@ class Ports:
         number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
         width = (END_PORT - FIRST_PORT) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
         first = FIRST_PORT + number * width
-        self._next = random.randrange(first, first + width - LIKELY)
+        self._next = random.randrange(first, first + max(1, width - LIKELY))
 
     def take(self):
         port = free_port(self._next)
