@@ -4,6 +4,7 @@ GATES ?= 1
 ROOMS ?= 1
 HISTORIES ?= 1
 REPEATS ?= 5
+AT_ONCE ?= 2
 
 PYTHON ?= python3
 VENV := .venv
@@ -39,8 +40,8 @@ up: venv ## The same in the background; called again it starts what is missing. 
 down: venv ## Stop what `make up` started. Data and logs stay in .run/
 	@$(BIN)/python -m infra.local down
 
-test: venv ## The whole suite, on containers where a Docker engine can be had, else on local processes. TESTS= a part.
-	@bed=$$($(BIN)/python -m infra.testbed) && GATEHOUSE_TEST_BED=$$bed $(BIN)/pytest $(TESTS)
+test: venv ## The whole suite, on containers where a Docker engine can be had, else on local processes. TESTS= a part, AT_ONCE= how many files at a time.
+	@bed=$$($(BIN)/python -m infra.testbed) && GATEHOUSE_TEST_BED=$$bed $(BIN)/pytest -n $(AT_ONCE) --dist loadfile $(TESTS)
 
 $(BENCH): $(STAMP) requirements/bench.txt
 	$(BIN)/pip install --quiet --quiet --no-deps --require-hashes -r requirements/bench.txt

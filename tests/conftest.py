@@ -5,6 +5,7 @@ import secrets
 import sys
 from urllib.parse import urlsplit
 
+import hypothesis
 import pymongo
 import pytest
 
@@ -19,6 +20,10 @@ from tests.bed.stack import Stack, worker_settings
 from tests.bed.store import ContainerStore, LocalStore
 
 OUTCOME = pytest.StashKey[bool]()
+
+# How long an example takes says more of what else the machine does than of the code.
+hypothesis.settings.register_profile("suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("suite")
 
 
 @pytest.hookimpl(wrapper=True)

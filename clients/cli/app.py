@@ -130,7 +130,7 @@ def up(gates: Workers = 1, rooms: Workers = 1, histories: Workers = 1) -> None:
         endpoints = local.up(local.StackSettings.from_environment(gates=gates, rooms=rooms, histories=histories))
     except (local.PackagesUnavailable, local.StackBusy, local.StartFailed) as problem:
         raise Failure(str(problem)) from problem
-    print(f"ready: {', '.join(endpoints.gates)}")
+    print(f"ready: {', '.join(endpoints.doors)}")
 
 
 @app.command()

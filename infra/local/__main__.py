@@ -24,7 +24,7 @@ def _perform(deed: str, settings: StackSettings) -> None:
         run_foreground(settings)
     elif deed == "up":
         endpoints = up(settings)
-        print(f"ready: {', '.join(endpoints.gates)} (all addresses in {settings.folder / 'endpoints.env'})")
+        print(f"ready: {', '.join(endpoints.doors)} (all addresses in {settings.folder / 'endpoints.env'})")
     else:
         names = down(settings.folder)
         print(f"stopped: {', '.join(names) or 'nothing was running'}")

@@ -8,7 +8,10 @@ FILE_NAME = "endpoints.env"
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Addresses, the secret that signs tokens, and the pids behind them; empty where something outside is used."""
+    """Addresses, the secret that signs tokens, and the pids behind them; empty where something outside is used.
+
+    `shared` is the address that two gates or more have together; with one gate there is none.
+    """
 
     gates: tuple[str, ...]
     ops_room: tuple[str, ...]
@@ -22,17 +25,24 @@ class Endpoints:
     pids_history: tuple[int, ...] = ()
     pids_broker: tuple[int, ...] = ()
     pids_store: tuple[int, ...] = ()
+    shared: str = ""
 
     @property
     def http(self) -> str:
         """The first gate."""
         return self.gates[0] if self.gates else ""
 
+    @property
+    def doors(self) -> tuple[str, ...]:
+        """Where clients may go: the address that all gates share, if there is one, then each gate's own."""
+        return tuple(filter(None, (self.shared, *self.gates)))
+
 
 def endpoints_to_text(endpoints: Endpoints) -> str:
     lines = {
         "GATEHOUSE_HTTP": endpoints.http,
         "GATEHOUSE_GATES": ",".join(endpoints.gates),
+        "GATEHOUSE_SHARED": endpoints.shared,
         "GATEHOUSE_AMQP_URL": endpoints.amqp_url,
         "GATEHOUSE_MONGO_URL": endpoints.mongo_url,
         "GATEHOUSE_JWT_SECRET": endpoints.jwt_secret,
@@ -64,6 +74,7 @@ def endpoints_from_text(text: str) -> Endpoints:
         pids_history=_pids(lines["GATEHOUSE_PIDS_HISTORY"]),
         pids_broker=_pids(lines["GATEHOUSE_PIDS_BROKER"]),
         pids_store=_pids(lines["GATEHOUSE_PIDS_STORE"]),
+        shared=lines["GATEHOUSE_SHARED"],
     )
 
 

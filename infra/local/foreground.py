@@ -56,7 +56,7 @@ def demo_token(secret: str, user: str) -> str:
 def greeting(endpoints: Endpoints) -> str:
     tokens = "\n".join(f"  {user:8} {demo_token(endpoints.jwt_secret, user)}" for user in DEMO_USERS)
     return f"""
-Gatehouse is ready:  {endpoints.http}
+Gatehouse is ready:  {endpoints.doors[0] if endpoints.doors else "without a gate"}
 
 Open that address in a browser, or chat from two terminals:
   gatehouse chat --user alice --room general

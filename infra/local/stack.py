@@ -12,13 +12,15 @@ from infra.local.credentials import Credentials, kept_credentials
 from infra.local.endpoints import Endpoints, drop_endpoints, write_endpoints
 from infra.local.handshake import broker_answers
 from infra.local.ledger import Ledger, alone, drop_ledger, read_ledger, write_ledger
-from infra.local.ports import free_port
+from infra.local.ports import HOST, free_port
 from infra.local.settings import StackSettings
 from infra.local.store import StoreNode, store_answers
-from infra.local.workers import FIRST_PORTS, Kind, Worker, WorkerSettings
+from infra.local.workers import FIRST_PORTS, SHARED_PORT, Kind, Worker, WorkerSettings, answers_ready
 from infra.process import Process, is_alive, last_lines, stop_process
 
 OUTSIDE_SECONDS = 15.0
+SHARED = "gateways"
+"""The ledger's name for the port that the gates share."""
 
 
 class StartFailed(Exception):
@@ -107,7 +109,8 @@ class _Launch:
         node, store_node = self._broker_node(), self._store_node()
         self._check_same_places(node, store_node)
         self._wait([*self._embedded_broker(node), *self._embedded_store(store_node)])
-        self._wait(self._workers())
+        self._share_port()
+        self._wait([*self._workers(), *self._shared_door()])
         endpoints = self._endpoints(node)
         write_endpoints(self._settings.folder, endpoints)
         return endpoints
@@ -166,6 +169,24 @@ class _Launch:
             self._start("store", node.start)
         return [_Started("store", node.log, node.is_ready, store.READY_SECONDS)]
 
+    def _share_port(self) -> None:
+        """Two gates or more share a port, from then on until the stack is taken down."""
+        kept = self._ledger.ports.get(SHARED)
+        if any(map(self._ledger.alive, self._ledger.workers(Kind.GATEWAY))) and kept is not None:
+            return
+        if kept is not None or self._settings.gates > 1:
+            self._ledger.ports[SHARED] = free_port(kept or SHARED_PORT, self._ledger.taken_ports() - {kept})
+
+    def _shared_door(self) -> list[_Started]:
+        """Gates listen there a moment after they have said that they are ready."""
+        url, gates = self._shared_url(), self._ledger.workers(Kind.GATEWAY)
+        seconds = self._settings.ready_seconds
+        return [_Started(gates[-1], self._log(gates[-1]), lambda: answers_ready(url), seconds)] if url and gates else []
+
+    def _shared_url(self) -> str:
+        port = self._ledger.ports.get(SHARED)
+        return "" if port is None else f"http://{HOST}:{port}"
+
     def _workers(self) -> list[_Started]:
         wanted = {
             Kind.HISTORY: self._settings.histories,
@@ -198,6 +219,7 @@ class _Launch:
             shards=self._settings.shards,
             demo=self._settings.demo,
             log_level=self._settings.log_level,
+            shared_port=self._ledger.ports.get(SHARED),
             command=self._settings.command,
         )
 
@@ -241,6 +263,7 @@ class _Launch:
             pids_history=self._pids(*self._ledger.workers(Kind.HISTORY)),
             pids_broker=self._pids("broker"),
             pids_store=self._pids("store"),
+            shared=self._shared_url(),
         )
 
     def _urls(self, kind: Kind) -> tuple[str, ...]:

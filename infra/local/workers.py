@@ -25,11 +25,15 @@ class Kind(StrEnum):
 
 
 FIRST_PORTS = {Kind.GATEWAY: 8080, Kind.ROOM: 9101, Kind.HISTORY: 9201}
+SHARED_PORT = 8090
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """What all workers of a stack share; `environment` overrides everything else they are told."""
+    """What all workers of a stack share; `environment` overrides everything else they are told.
+
+    `shared_port`: where all gates listen beside their own ports; None leaves each alone.
+    """
 
     amqp_url: str
     mongo_url: str
@@ -37,6 +41,7 @@ class WorkerSettings:
     shards: int
     demo: bool
     log_level: str | None
+    shared_port: int | None = None
     command: tuple[str, ...] = SERVICES_COMMAND
     environment: Mapping[str, str] = field(default_factory=dict)
 
@@ -58,10 +63,7 @@ class Worker:
         return start_process([*settings.command, self.kind], self._environment(settings), self.log)
 
     def is_ready(self) -> bool:
-        try:
-            return httpx.get(f"{self.url}/readyz", timeout=5, trust_env=False).status_code == httpx.codes.OK
-        except httpx.HTTPError:
-            return False
+        return answers_ready(self.url)
 
     def _environment(self, settings: WorkerSettings) -> dict[str, str]:
         own = {
@@ -75,13 +77,22 @@ class Worker:
         }
         if settings.log_level is not None:
             own["GATEHOUSE_LOG_LEVEL"] = settings.log_level
-        return {**os.environ, **own, **self._address(), **settings.environment}
+        return {**os.environ, **own, **self._address(settings.shared_port), **settings.environment}
 
-    def _address(self) -> dict[str, str]:
+    def _address(self, shared_port: int | None) -> dict[str, str]:
         match self.kind:
             case Kind.GATEWAY:
-                return {"GATEHOUSE_HTTP_HOST": HOST, "GATEHOUSE_HTTP_PORT": str(self.port)}
+                shared = {} if shared_port is None else {"GATEHOUSE_SHARED_PORT": str(shared_port)}
+                return {"GATEHOUSE_HTTP_HOST": HOST, "GATEHOUSE_HTTP_PORT": str(self.port)} | shared
             case Kind.ROOM | Kind.HISTORY:
                 return {"GATEHOUSE_OPS_HOST": HOST, "GATEHOUSE_OPS_PORT": str(self.port)}
             case never:
                 assert_never(never)
+
+
+def answers_ready(url: str) -> bool:
+    """Whether who listens there says that it is ready."""
+    try:
+        return httpx.get(f"{url}/readyz", timeout=5, trust_env=False).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False

@@ -45,6 +45,8 @@ log = structlog.get_logger()
 
 DEMO_TOKEN_SECONDS = 24 * 3600.0
 CONTROL_PART = "control"
+LOOK_SECONDS = 0.1
+"""How soon a gate that has become ready is seen to be."""
 
 
 def main() -> None:
@@ -78,7 +80,7 @@ class Service:
             self.receive_control,
             timeout_seconds=settings.broker_timeout_seconds,
         )
-        self.server = HttpServer(self._http_config())
+        self.server = HttpServer(self._http_config(), settings.shared_port)
         self.health.expect(CONTROL_PART)
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -92,9 +94,10 @@ class Service:
             group.create_task(self._say_alive())
             group.create_task(self.gate.keys.serve(self.health, self.closing))
             group.create_task(self.server.serve())
-            seeding = group.create_task(self._seed())
+            beginning = [group.create_task(self._seed()), group.create_task(self._open_shared_port())]
             await stopping.wait()
-            seeding.cancel()  # nobody answers its commands once the gate has stopped
+            for task in beginning:
+                task.cancel()  # nobody answers commands once the gate has stopped, and no port is to be opened
             await self._drain()
         log.info("gate_stopped", gate=self.gate.gate_id)
 
@@ -132,6 +135,15 @@ class Service:
     async def _seed(self) -> None:
         if self.settings.demo:
             await seed(self.gate.commands.ask, self.closing)
+
+    async def _open_shared_port(self) -> None:
+        """Once the gate can do its work: the kernel asks nobody how they are before it hands them a client."""
+        if self.settings.shared_port is None:
+            return
+        while not (self.server.can_share and self.health.ready(time.monotonic())):
+            await wait_or(self.closing, LOOK_SECONDS)
+        await self.server.open_shared_port()
+        log.info("gate_shares_port", gate=self.gate.gate_id, port=self.settings.shared_port)
 
     async def _say_alive(self) -> None:
         await self.control.start(self.closing)

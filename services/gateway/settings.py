@@ -63,7 +63,9 @@ class GatewaySettings(ServiceSettings):
     """Settings come from `GATEHOUSE_*`; defaults suit one gate with some thousand connections.
 
     Attributes:
-        http_host, http_port: the one address for WebSocket, REST, pages and operations.
+        http_host, http_port: the gate's own address, for WebSocket, REST, pages and operations alike.
+        shared_port: a port on the same host that gates share: each listens there beside its own once it is ready, and
+            the kernel spreads new connections over them (`SO_REUSEPORT`). They must be processes of one user.
         jwt_secret: the HS256 secret that tokens are signed with, at least 32 bytes. Of this and the next three exactly
             one is given; an empty one counts as not given.
         jwt_public_key_file: a PEM file with the public key (RSA, EC, Ed25519) that tokens are checked with.
@@ -122,6 +124,7 @@ class GatewaySettings(ServiceSettings):
 
     http_host: str = "127.0.0.1"
     http_port: Port = 8080
+    shared_port: Annotated[Annotated[int, Field(ge=1, le=65535)] | None, EmptyIsNone] = None
     jwt_secret: Annotated[Annotated[str, Field(min_length=SECRET_BYTES)] | None, EmptyIsNone] = None
     jwt_public_key_file: Annotated[Path | None, EmptyIsNone] = None
     jwt_jwks_url: Annotated[Annotated[str, AfterValidator(_checked_keys_url)] | None, EmptyIsNone] = None
@@ -188,6 +191,12 @@ class GatewaySettings(ServiceSettings):
     queue_length: Count = 10_000
     drain_batch: Count = 200
     drain_step_seconds: Seconds = 0.25
+
+    @model_validator(mode="after")
+    def _check_ports(self) -> Self:
+        if self.shared_port == self.http_port:
+            raise ValueError("GATEHOUSE_SHARED_PORT must differ from GATEHOUSE_HTTP_PORT: that one is the gate's own")
+        return self
 
     @model_validator(mode="after")
     def _check_keys(self) -> Self:

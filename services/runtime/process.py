@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import socket
 from collections.abc import Awaitable, Callable, Iterator
 
 import uvicorn
@@ -30,7 +31,54 @@ def run(main: Callable[[asyncio.Event], Awaitable[None]]) -> None:
 
 
 class HttpServer(uvicorn.Server):
-    """uvicorn without its signal handlers: signals belong to the process."""
+    """uvicorn without its signal handlers: signals belong to the process.
+
+    With a `shared_port` it has a second listener, on a port that it shares with other processes: the kernel spreads
+    connections over those that listen there.
+    """
+
+    def __init__(self, config: uvicorn.Config, shared_port: int | None = None) -> None:
+        super().__init__(config)
+        self._shared_port = shared_port
+        self._shared: asyncio.Server | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen on the own port, and bind the shared one."""
+        await super().startup(sockets)
+        if self._shared_port is not None:
+            self._shared = await self._bind(self._shared_port)
+            self.servers.append(self._shared)
+
+    @property
+    def can_share(self) -> bool:
+        """Whether there is a shared port, bound, for `open_shared_port`."""
+        return self._shared is not None
+
+    async def open_shared_port(self) -> None:
+        """Take connections there from now on; not after the listeners have been closed."""
+        if self._shared is None:
+            raise AssertionError("there is no shared port, or it is not bound yet")
+        await self._shared.start_serving()
+
+    async def _bind(self, port: int) -> asyncio.Server:
+        """A listener that does not listen yet, so that a port which cannot be had is noticed at the start."""
+        try:
+            return await asyncio.get_running_loop().create_server(
+                self._make_protocol,
+                self.config.host,
+                port,
+                backlog=self.config.backlog,
+                reuse_port=True,
+                start_serving=False,
+            )
+        except OSError as error:
+            raise SystemExit(f"gatehouse: port {port} cannot be shared: {error}") from error
+
+    def _make_protocol(self) -> asyncio.Protocol:
+        """As uvicorn makes one for a connection of its own listener."""
+        protocol = self.config.http_protocol_class
+        made: asyncio.Protocol = protocol(config=self.config, server_state=self.server_state, app_state={})  # type: ignore[call-arg]  # as uvicorn itself
+        return made
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

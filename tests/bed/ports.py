@@ -1,17 +1,23 @@
 """Free ports for one test session: from a random start, so that sessions side by side do not meet."""
 
+import os
 import random
 
 from infra.local.ports import free_port
 
-FIRST_PORT, LAST_START = 11000, 27000
+FIRST_PORT, END_PORT = 11000, 32000
+LIKELY = 1000
+"""Ports that a session takes."""
 
 
 class Ports:
-    """Hands out each port once."""
+    """Hands out each port once. The processes of one session that runs in parallel have each a range of their own."""
 
     def __init__(self):
-        self._next = random.randrange(FIRST_PORT, LAST_START)
+        number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+        width = (END_PORT - FIRST_PORT) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+        first = FIRST_PORT + number * width
+        self._next = random.randrange(first, first + max(1, width - LIKELY))
 
     def take(self):
         port = free_port(self._next)

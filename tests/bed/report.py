@@ -5,9 +5,11 @@ A folder of tests has it by importing both names into its conftest.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,8 @@ import pytest
 
 from tests.bed.scale import is_full
 
-KEPT = pytest.StashKey[dict[str, dict[str, Any]]]()
+FIGURES = "figures"
+TOLD = pytest.StashKey[bool]()
 
 
 @pytest.fixture
@@ -25,19 +28,27 @@ def report(request):
     yield figures.update
     if figures:
         told = {name: round(value, 4) if isinstance(value, float) else value for name, value in figures.items()}
-        request.config.stash.setdefault(KEPT, {})[request.node.name] = told
+        request.node.user_properties.append((FIGURES, (request.node.name, told)))
         _write(request.node.name, told)
 
 
 def pytest_terminal_summary(terminalreporter, config):
     """Every conftest that has this asks for it; the first one prints."""
-    reports, config.stash[KEPT] = config.stash.get(KEPT, {}), {}
+    reports = [] if config.stash.get(TOLD, False) else list(_figures(terminalreporter.stats))
+    config.stash[TOLD] = True
     if reports:
         terminalreporter.section(f"figures ({_scale()})")
-    for name, figures in reports.items():
+    for name, figures in reports:
         terminalreporter.write_line(name)
         for figure, value in figures.items():
             terminalreporter.write_line(f"  {figure.replace('_', ' ')}: {value}")
+
+
+def _figures(stats: dict[str, list[Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """They travel with the report of a test's end, whatever process ran the test."""
+    for each in itertools.chain(*stats.values()):
+        if getattr(each, "when", None) == "teardown":
+            yield from (value for name, value in each.user_properties if name == FIGURES)
 
 
 def _write(name: str, figures: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ import httpx
 from infra.local import demo_token
 from infra.local.workers import Kind, Worker, WorkerSettings
 from infra.process import is_alive, kill_process, last_lines, send_signal
+from tests.bed.management import NO_TLS
 from tests.bed.waiting import eventually
 
 READY_SECONDS = 45.0
@@ -52,7 +53,7 @@ class Service:
 
     async def ready(self, within_seconds=READY_SECONDS):
         """Wait for /readyz to say 200; fails at once when the process has ended."""
-        async with httpx.AsyncClient(trust_env=False, timeout=5) as http:
+        async with httpx.AsyncClient(trust_env=False, verify=NO_TLS, timeout=5) as http:
 
             async def answer():
                 return not self.alive() or await self._is_ready(http)

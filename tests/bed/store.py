@@ -16,13 +16,27 @@ class Store:
 
     url: str
     inner_url: str | None = None
+    _ready_since_start = False
 
     def start(self):
-        """Start it when it is down; return when a ping comes back."""
+        """Start it when it is down; return when a ping comes back. One that no test has put down is asked nothing."""
+        if self._ready_since_start:
+            return
         if not self.running():
             self._launch()
         if not wait_until(lambda: store_answers(self.url), READY_SECONDS):
             raise AssertionError(f"the store is not ready after {READY_SECONDS} seconds:\n{self.log_tail()}")
+        self._ready_since_start = True
+
+    def stop(self):
+        """A polite shutdown (SIGTERM)."""
+        self._ready_since_start = False
+        self._end()
+
+    def kill(self):
+        """SIGKILL, back only by `start`."""
+        self._ready_since_start = False
+        self._cut()
 
     def restart(self):
         self.stop()
@@ -38,12 +52,10 @@ class LocalStore(Store):
     def running(self):
         return self._process is not None and is_alive(self._process)
 
-    def stop(self):
-        """A polite shutdown (SIGTERM)."""
+    def _end(self):
         stop_process(self._process)
 
-    def kill(self):
-        """SIGKILL, back only by `start`."""
+    def _cut(self):
         kill_process(self._process)
 
     def discard(self):
@@ -67,10 +79,10 @@ class ContainerStore(Store):
     def running(self):
         return self._container.running()
 
-    def stop(self):
+    def _end(self):
         self._container.stop()
 
-    def kill(self):
+    def _cut(self):
         self._container.kill()
 
     def discard(self):

@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.broker, pytest.mark.store, pytest.mark.stack]
 CLIENTS_PER_GATE = 50
 MESSAGES = 200
 ROOM = "counted"
+SLOW_PROBE_FAST_HEARTBEAT = {"GATEHOUSE_PROBE_SECONDS": "600", "GATEHOUSE_HEARTBEAT_SECONDS": "0.8"}
 TOPS = re.compile(r'^gateway_fanout_deliveries_total\{kind="tops"\} (\S+)', re.MULTILINE)
 
 
@@ -59,8 +60,9 @@ async def tops_of(stack):
     return [int(float(found[1])) if (found := TOPS.search(page)) else 0 for page in pages]
 
 
-async def settled(read, quiet_seconds=6.0, within_seconds=60.0):
-    """What `read` says once it has said the same for `quiet_seconds`: the broker's counters come late."""
+async def settled(read, quiet_seconds=3.0, within_seconds=60.0):
+    """What `read` says once it has said the same for `quiet_seconds`, some heartbeats of the room and some seconds of
+    the broker's counters, which come late."""
     said, since = read(), time.monotonic()
 
     def quiet():
@@ -74,7 +76,7 @@ async def settled(read, quiet_seconds=6.0, within_seconds=60.0):
 
 
 async def test_i6_each_message_reaches_each_gate_with_a_session_once_and_no_other(start_stack, management):
-    stack = await start_stack(gates=3, environment={"GATEHOUSE_PROBE_SECONDS": "600"})
+    stack = await start_stack(gates=3, environment=SLOW_PROBE_FAST_HEARTBEAT)
     busy = [stack.gates[number % 2] for number in range(2 * CLIENTS_PER_GATE)]
     async with attached_members(stack, busy) as clients:
         await eventually(lambda: presence_is_said(clients), 60)

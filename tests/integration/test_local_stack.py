@@ -21,15 +21,19 @@ from tests.bed.waiting import eventually
 pytestmark = [pytest.mark.stack, pytest.mark.broker, pytest.mark.store]
 
 STAND_IN = """
-import http.server, os, sys
-port = int(os.environ["GATEHOUSE_HTTP_PORT" if sys.argv[1] == "gateway" else "GATEHOUSE_OPS_PORT"])
+import http.server, os, sys, threading
+own = "GATEHOUSE_HTTP_PORT" if sys.argv[1] == "gateway" else "GATEHOUSE_OPS_PORT"
+ports = [int(os.environ[name]) for name in (own, "GATEHOUSE_SHARED_PORT") if name in os.environ]
 class Ready(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200)
         self.end_headers()
     def log_message(self, *_):
         pass
-http.server.HTTPServer(("127.0.0.1", port), Ready).serve_forever()
+class Server(http.server.HTTPServer):
+    allow_reuse_port = True
+for port in ports:
+    threading.Thread(target=Server(("127.0.0.1", port), Ready).serve_forever).start()
 """
 WORKER = (sys.executable, "-c", STAND_IN)
 
@@ -76,6 +80,22 @@ def test_up_with_more_gates_adds_them(settings):
     assert after.gates[0] == before.gates[0]
     assert after.pids_gateway[0] == before.pids_gateway[0]
     assert len(set(after.gates)) == 3
+
+
+def test_two_gates_share_a_port_beside_their_own_and_keep_it_when_one_was_killed(settings):
+    before = up(with_counts(settings, gates=2))
+    assert before.doors == (before.shared, *before.gates)
+    assert len(set(before.doors)) == 3
+    assert httpx.get(f"{before.shared}/readyz", trust_env=False).status_code == 200
+    os.kill(before.pids_gateway[0], signal.SIGKILL)
+    after = up(with_counts(settings, gates=2))
+    assert after.doors == before.doors
+
+
+def test_a_gate_alone_shares_nothing(settings):
+    alone = up(settings)
+    assert alone.doors == alone.gates
+    assert up(with_counts(settings, gates=2)).shared
 
 
 def test_the_secret_is_kept_across_down_and_up(settings):

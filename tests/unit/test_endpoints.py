@@ -1,6 +1,7 @@
 """The file that tells everybody where a stack is reached."""
 
 import stat
+from dataclasses import replace
 
 from infra.local.endpoints import (
     Endpoints,
@@ -24,6 +25,7 @@ TWO_GATES = Endpoints(
     pids_history=(14,),
     pids_broker=(15,),
     pids_store=(16,),
+    shared="http://127.0.0.1:8090",
 )
 
 
@@ -31,12 +33,18 @@ def test_lines_are_plain_key_and_value():
     lines = endpoints_to_text(TWO_GATES).splitlines()
     assert "GATEHOUSE_HTTP=http://127.0.0.1:8080" in lines
     assert "GATEHOUSE_GATES=http://127.0.0.1:8080,http://127.0.0.1:8081" in lines
+    assert "GATEHOUSE_SHARED=http://127.0.0.1:8090" in lines
     assert "GATEHOUSE_PIDS_GATEWAY=11,12" in lines
     assert "GATEHOUSE_PIDS_BROKER=15" in lines
 
 
 def test_what_is_written_is_read_again():
     assert endpoints_from_text(endpoints_to_text(TWO_GATES)) == TWO_GATES
+
+
+def test_clients_go_to_the_shared_address_first_and_to_the_only_gate_where_there_is_none():
+    assert TWO_GATES.doors == ("http://127.0.0.1:8090", "http://127.0.0.1:8080", "http://127.0.0.1:8081")
+    assert replace(TWO_GATES, shared="", gates=("http://127.0.0.1:8080",)).doors == ("http://127.0.0.1:8080",)
 
 
 def test_an_outside_broker_has_no_pids():

@@ -118,7 +118,7 @@ def receipts():
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_i7_room_and_history_make_the_same_room_of_the_same_events(data):
     began = first_event()
@@ -133,7 +133,7 @@ def test_i7_room_and_history_make_the_same_room_of_the_same_events(data):
             assert room.to_state() == state
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.data())
 def test_i7_a_snapshot_that_went_over_the_wire_continues_the_same_room(data):
     room = Room.new(first_event())

@@ -15,6 +15,7 @@ from websockets.asyncio.client import connect
 from services.gateway.app import Service
 from services.gateway.settings import GatewaySettings
 from services.gateway.tokens import issue
+from tests.bed.management import NO_TLS
 from tests.bed.waiting import eventually
 from tests.integration.gateway.standins import RoomStandIn
 
@@ -130,7 +131,11 @@ class Bench:
     def http(self, user: str | None = None) -> httpx.AsyncClient:
         headers = {"Authorization": f"Bearer {token(user)}"} if user else {}
         return httpx.AsyncClient(
-            base_url=f"http://127.0.0.1:{self.port}", headers=headers, trust_env=False, timeout=WAIT_SECONDS
+            base_url=f"http://127.0.0.1:{self.port}",
+            headers=headers,
+            trust_env=False,
+            verify=NO_TLS,
+            timeout=WAIT_SECONDS,
         )
 
 

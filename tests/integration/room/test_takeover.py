@@ -107,10 +107,11 @@ async def test_i5_an_event_without_its_confirm_is_not_fanned_out_and_its_sender_
     assert history.snapshots >= 2
     assert history.seqs("general") == [1, 2]
     await eventually(lambda: 2 in [headers.seq for headers, _ in gate.arrived])
-    assert gate.seqs() == []
+    assert 2 not in gate.seqs()
     await remove_queue(link, full)
     assert (await sender.ask("send", "olga", text="late")).seq == 3
-    await eventually(lambda: gate.seqs() == [3])
+    await eventually(lambda: gate.seqs()[-1:] == [3])
+    assert 2 not in gate.seqs()  # the first event comes too, to a gate that owes its roster yet
     assert history.seqs("general") == [1, 2, 3]
 
 

@@ -46,6 +46,8 @@ def _clean(monkeypatch):
         ({"jwt_secret": SECRET, "jwt_algorithms": "none"}, "the algorithms known are"),
         ({"jwt_secret": SECRET, "allowed_origins": "chat.example"}, "no origin"),
         ({"jwt_secret": SECRET, "trusted_proxies": "10.0.0.1/8"}, "no network"),
+        ({"jwt_secret": SECRET, "shared_port": 8080}, "GATEHOUSE_SHARED_PORT must differ from GATEHOUSE_HTTP_PORT"),
+        ({"jwt_secret": SECRET, "shared_port": 0}, "greater than or equal to 1"),
         ({"jwt_secret": SECRET, "connections_per_user": 0}, "greater than or equal to 1"),
         ({"jwt_secret": SECRET, "user_rate": 0}, "greater than 0"),
     ],
@@ -74,6 +76,14 @@ def test_an_empty_secret_makes_way_for_another_source(monkeypatch) -> None:
     monkeypatch.setenv("GATEHOUSE_JWT_SECRET", "")
     monkeypatch.setenv("GATEHOUSE_JWT_JWKS_URL", URL)
     assert settings().jwt_jwks_url == URL
+
+
+def test_a_port_is_shared_only_by_those_who_are_told_one(monkeypatch) -> None:
+    assert settings(jwt_secret=SECRET).shared_port is None
+    monkeypatch.setenv("GATEHOUSE_SHARED_PORT", "")
+    assert settings(jwt_secret=SECRET).shared_port is None
+    monkeypatch.setenv("GATEHOUSE_SHARED_PORT", "8090")
+    assert settings(jwt_secret=SECRET).shared_port == 8090
 
 
 @pytest.mark.parametrize(

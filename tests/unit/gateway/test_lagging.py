@@ -325,7 +325,7 @@ class Lives(RuleBasedStateMachine):
 
 
 TestLives = Lives.TestCase
-TestLives.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+TestLives.settings = settings(max_examples=200, stateful_step_count=40)
 
 
 def test_a_session_that_was_reset_is_reset_again_where_the_room_is_numbered_anew() -> None:

@@ -1,6 +1,7 @@
 """What a shard's writer does with its deliveries, over the store in memory and a channel that only writes down."""
 
 import asyncio
+import functools
 
 import pytest
 from aiormq.abc import DeliveredMessage
@@ -138,11 +139,18 @@ async def test_i8_a_query_delivered_again_gets_the_same_fence():
     assert [QUERY_ANSWER.validate_json(reply).snapshot.fence for reply in replies] == [1, 2, 1]
 
 
-async def big_room(bench):
-    """A room whose members are more than one part holds; how many parts that is."""
+@functools.cache
+def crowd():
+    """The events of a room whose members are more than one part holds."""
     story, members = Chronicle(), 4 * limits.SNAPSHOT_PART_BYTES // 700
-    await bench.store.append([story.created(capacity=limits.ROOM_MEMBERS)])
-    await bench.store.append([story.joined(f"{number:05}" + "\N{GRINNING FACE}" * 123) for number in range(members)])
+    created = story.created(capacity=limits.ROOM_MEMBERS)
+    return [created], [story.joined(f"{number:05}" + "\N{GRINNING FACE}" * 123) for number in range(members)]
+
+
+async def big_room(bench):
+    """A room of that crowd; how many parts it comes in."""
+    for events in crowd():
+        await bench.store.append(events)
     return len(cut(Snapshot(room="general", fence=2, state=(await bench.store.snapshot("general")).state)))
 
 

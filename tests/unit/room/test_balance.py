@@ -220,7 +220,7 @@ class World:
 STEPS = st.lists(st.tuples(st.sampled_from(["join", "join", "leave", "die"]), st.integers(0, 40)), max_size=12)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(shards=st.sampled_from([1, 2, 4, 8, 16]), steps=STEPS, names=st.permutations(range(14)))
 def test_whoever_joins_leaves_and_dies_loads_end_at_most_one_apart_and_then_nothing_moves(shards, steps, names):
     world, names = World(shards), [f"w{number:02d}" for number in names]

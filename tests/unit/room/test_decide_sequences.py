@@ -329,7 +329,7 @@ class RoomStory(RuleBasedStateMachine):
             assert {(user, kind) for user, kinds in known.reacted.items() for kind in kinds} == message.reactions
 
 
-RoomStory.TestCase.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+RoomStory.TestCase.settings = settings(max_examples=200, stateful_step_count=40)
 TestRoomStory = RoomStory.TestCase
 
 

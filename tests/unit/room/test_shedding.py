@@ -33,16 +33,22 @@ def outlet(channel):
     return FakeOutlet(channel.written)
 
 
-@pytest.fixture
-async def running(channel, outlet):
+@contextlib.asynccontextmanager
+async def shedding_on(channel, outlet, **overrides):
     """A shedding that consumes, and its task."""
-    shedding = Shedding(SHARD, ROOM, channel, around(outlet))
+    shedding = Shedding(SHARD, ROOM, channel, around(outlet, **overrides))
     run = asyncio.create_task(shedding.run(0.01))
     await eventually(lambda: QUEUE in channel.consumers)
     yield shedding, run
     run.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await run
+
+
+@pytest.fixture
+async def running(channel, outlet):
+    async with shedding_on(channel, outlet) as running:
+        yield running
 
 
 async def test_a_command_is_acked_before_its_sender_hears_that_it_never_happens(channel, outlet, running):
@@ -80,8 +86,8 @@ async def test_a_log_that_takes_again_ends_the_refusing_only_between_two_deliver
     assert channel.acks == [(1, False)]
 
 
-async def test_an_end_leaves_the_log_unproven(running):
-    shedding, run = running
-    shedding.end()
-    await eventually(run.done)
-    assert run.result() is False
+async def test_an_end_leaves_the_log_unproven(channel, outlet):
+    async with shedding_on(channel, outlet, broker_timeout_seconds=0.1) as (shedding, run):
+        shedding.end()
+        await eventually(run.done)
+        assert run.result() is False

@@ -128,11 +128,11 @@ def opened():
     return event
 
 
-def around(outlet):
-    """What all terms of a worker share."""
+def around(outlet, **overrides):
+    """What all terms of a worker share; `overrides` are settings."""
     return Surroundings(
         worker="room-me",
-        settings=SETTINGS,
+        settings=SETTINGS.model_copy(update=overrides),
         outlet=outlet,
         metrics=RoomMetrics(CollectorRegistry()),
         gates=Gates(),

@@ -1,7 +1,7 @@
 """The header table of a fan-out delivery."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.fanout import GATES_PER_PUBLISH, FanoutHeaders, FanoutKind, fanout_batches
@@ -24,7 +24,6 @@ HEADERS = st.builds(
 LEAST = {"kind": "event", "room": "general", "epoch": "e", "seq": 1}
 
 
-@settings(deadline=None)
 @given(HEADERS)
 def test_headers_survive_the_table(headers):
     assert FanoutHeaders.from_headers(headers.to_headers(["gate.a"])) == headers

@@ -5,7 +5,7 @@ import unicodedata
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
@@ -48,7 +48,6 @@ def nested(depth):
     return value
 
 
-@settings(deadline=None)
 @given(kind=st.sampled_from(sorted(TEXTS)), text=st.text(max_size=300))
 def test_a_text_once_accepted_is_normal_and_accepted_unchanged_for_ever(kind, text):
     try:
@@ -117,7 +116,6 @@ def test_a_title_of_before_is_read_as_it_was_kept():
     assert TEXTS["title"].validate_python("two\nlines") == "two\nlines"
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_normalising_never_leaves_a_control_character(text):
     try:
@@ -193,7 +191,6 @@ def test_a_moment_without_a_zone_or_outside_the_calendar_is_refused(value):
         MOMENT.validate_python(value)
 
 
-@settings(deadline=None)
 @given(st.datetimes(timezones=st.timezones() | st.just(UTC), allow_imaginary=False))
 def test_a_moment_survives_its_json(moment):
     try:

@@ -5,7 +5,7 @@ import sys
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
@@ -129,7 +129,6 @@ def test_a_user_id_is_compared_in_one_normal_form():
     assert RULES["user"].validate_python("zoe\u0308") == RULES["user"].validate_python("zoë")
 
 
-@settings(deadline=None)
 @given(st.text(max_size=140))
 def test_a_user_id_once_accepted_is_accepted_unchanged_for_ever(text):
     try:

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -20,7 +20,6 @@ def test_every_fact_survives_the_log(model):
         assert type(logged.entry) is model
 
 
-@settings(deadline=None)
 @given(text=st.text(min_size=1, max_size=200), fence=st.integers(min_value=0, max_value=2**62))
 def test_any_message_text_survives_the_log_byte_for_byte(text, fence):
     golden = read("events.MessagePosted")[0]

@@ -3,7 +3,7 @@
 from zlib import crc32
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import routes
@@ -32,26 +32,22 @@ def test_the_bucket_of_a_room_never_changes(room, bucket):
     assert routes.bucket(RoomId(room)) == bucket
 
 
-@settings(deadline=None)
 @given(ROOMS)
 def test_a_bucket_is_one_of_64_and_written_with_two_digits(room):
     assert 0 <= routes.bucket(room) < 64
     assert routes.bucket_word(routes.bucket(room)) == f"{crc32(room.encode()) % 64:02d}"
 
 
-@settings(deadline=None)
 @given(room=ROOMS, verb=VERBS)
 def test_a_command_key_reads_back(room, verb):
     assert routes.read_command_key(routes.command_key(room, verb)) == (room, verb)
 
 
-@settings(deadline=None)
 @given(room=ROOMS, verb=VERBS)
 def test_an_inbox_key_reads_back(room, verb):
     assert routes.read_inbox_key(routes.inbox_key(room, verb)) == (room, verb)
 
 
-@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_any_key_is_read_or_refused_and_never_raises(key):
     for read, write in (
@@ -127,7 +123,6 @@ def test_shards_part_the_buckets_between_them(shards):
     assert {len(routes.shard_buckets(shard, shards)) for shard in range(shards)} == {64 // shards}
 
 
-@settings(deadline=None)
 @given(room=ROOMS, shards=st.sampled_from(DIVISORS))
 def test_a_room_lies_in_the_shard_that_holds_its_bucket(room, shards):
     assert routes.bucket(room) in routes.shard_buckets(routes.shard_of(room, shards), shards)
