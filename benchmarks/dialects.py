@@ -34,6 +34,8 @@ class Greeting:
     rooms: tuple[str, ...] = ()
     positions: tuple[tuple[str, int], ...] = ()
     """Where to resume each room, `(epoch, seq)` in the order of `rooms`; without, from here on."""
+    events: int = 0
+    """How many events a client of ours wants before it is ready."""
 
     def opening(self, host: str) -> bytes:
         """The first bytes on the wire; none for BARE."""
@@ -64,7 +66,7 @@ class Greeting:
     def answers_wanted(self) -> int:
         """How many frames of `is_ready` make the client ready."""
         if self.dialect is Dialect.GATEHOUSE:
-            return len(self.rooms) or 1
+            return self.events + (len(self.rooms) or 1)
         return 1 if self.dialect is Dialect.SOCKETIO else 0
 
     def is_ready(self, payload: bytes) -> bool:
@@ -72,7 +74,7 @@ class Greeting:
         if self.dialect is Dialect.SOCKETIO:
             return payload.startswith(b"40")
         wanted = b'{"type":"attached"' if self.rooms else b'{"type":"welcome"'
-        return payload.startswith(wanted)
+        return payload.startswith(wanted) or (self.events > 0 and payload.startswith(b'{"type":"event"'))
 
 
 def spoken(dialect: Dialect, number: int, room: str, text: str) -> bytes:
