@@ -11,13 +11,14 @@ from collections.abc import Iterable, Sequence
 from schemas.answers import AttachAnswer, Refused
 from schemas.errors import Code
 from schemas.events import Expulsion
-from schemas.frames import Attached, Detached, Lagged, Reset
+from schemas.frames import Detached, Lagged, Reset
 from schemas.ids import ClientId, Epoch, RoomId
 from schemas.model import Model
 from services.gateway.bounds import FeedLimits
 from services.gateway.burst import Burst, in_place
 from services.gateway.live import Live
 from services.gateway.merge import merge
+from services.gateway.portrait import Portrait
 from services.gateway.ring import Numbered, Ring
 from services.gateway.session import (
     Effect,
@@ -93,13 +94,14 @@ class Audience:
         """The room took these sessions, at a position that has been pushed: those that wait for it begin, and those
         that were reset are told what the room is."""
         self.flush()
+        portrait = Portrait(answer)
         for session in self.current(sessions):
             if session.stage is Stage.WAITING:
-                self._start(session, answer)
+                self._start(session, answer, portrait)
             elif session.stage is Stage.LIVE and session.stale:
                 session.stale = False
                 session.start, session.frame_id = self.top, None
-                self._out.append(Write((session.outlet,), self._attached_frame(_attached(session, answer), self.top)))
+                self._out.append(Write((session.outlet,), self._attached_frame(session, portrait)))
 
     def take_stale(self) -> list[Session]:
         """The sessions that were reset and for which the room has yet to be asked what it is now."""
@@ -265,12 +267,12 @@ class Audience:
 
     # One session.
 
-    def _start(self, session: Session, answer: AttachAnswer) -> None:
+    def _start(self, session: Session, answer: AttachAnswer, portrait: Portrait) -> None:
         seq = answer.seq if answer.epoch == self.epoch else self.top
         resumed = self._resume_point(session, seq)
         session.reset = resumed is None
         session.start = seq if resumed is None else resumed
-        attached = session.attached = _attached(session, answer)
+        session.attached = portrait
         missed = [] if session.start == self.top else self._ring.since(session.start)
         if missed is None:
             self._replay(session)
@@ -279,7 +281,7 @@ class Audience:
         else:
             if session.position is not None:
                 self._tally[Count.RESET if session.reset else Count.RING] += 1
-            self._go_live(session, attached, [event.frame for event in missed])
+            self._go_live(session, portrait, [event.frame for event in missed])
 
     def _resume_point(self, session: Session, seq: int) -> int | None:
         position = session.position
@@ -294,9 +296,9 @@ class Audience:
         self._replaying.add(session)
         self._out.append(Replay(session, self.epoch, session.start, self.top))
 
-    def _go_live(self, session: Session, attached: Attached, frames: Iterable[bytes]) -> None:
+    def _go_live(self, session: Session, portrait: Portrait, frames: Iterable[bytes]) -> None:
         opening = [self._reset_frame(session.start)] if session.reset else []
-        data = [*opening, self._attached_frame(attached, session.start), *frames]
+        data = [*opening, self._attached_frame(session, portrait), *frames]
         session.attached, session.reset = None, False
         self._stage(session, Stage.LIVE)
         self._out.append(Write((session.outlet,), b"".join(data), len(data)))
@@ -361,30 +363,11 @@ class Audience:
             self._live = Live(self._in_stage(Stage.LIVE))
         return self._live
 
-    def _attached_frame(self, attached: Attached, seq: int) -> bytes:
-        return _encoded(attached.model_copy(update={"epoch": self.epoch, "seq": seq}))
+    def _attached_frame(self, session: Session, portrait: Portrait) -> bytes:
+        return portrait.frame(session.frame_id, session.user, self.epoch, session.start)
 
     def _reset_frame(self, seq: int) -> bytes:
         return _encoded(Reset(room=self._room, epoch=self.epoch, seq=seq))
-
-
-def _attached(session: Session, answer: AttachAnswer) -> Attached:
-    roles = {member.user: member.role for member in answer.members}
-    return Attached(
-        id=session.frame_id,
-        room=answer.room,
-        epoch=answer.epoch,
-        seq=session.start,
-        title=answer.title,
-        topic=answer.topic,
-        visibility=answer.visibility,
-        capacity=answer.capacity,
-        metadata=answer.metadata,
-        closed=answer.closed,
-        role=roles.get(session.user),
-        member_count=answer.member_count,
-        members=answer.members,
-    )
 
 
 def _encoded(frame: Model) -> bytes:

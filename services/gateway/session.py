@@ -10,10 +10,10 @@ from typing import NamedTuple, Protocol
 from schemas.answers import FrameNumber
 from schemas.commands import Position, SaidStatus
 from schemas.events import Expulsion
-from schemas.frames import Attached
 from schemas.ids import ClientId, CommandId, Epoch, RoomId, UserId
 from schemas.roles import Status
 from services.gateway.backlog import Backlog
+from services.gateway.portrait import Portrait
 from services.gateway.ring import Numbered
 
 
@@ -74,7 +74,7 @@ class Session:
     status: SaidStatus | None = None
     stage: Stage = Stage.WAITING
     start: int = 0
-    attached: Attached | None = None
+    attached: Portrait | None = None
     reset: bool = False
     stale: bool = False
     held: list[Numbered] = field(default_factory=list)
