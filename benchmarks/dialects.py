@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -113,15 +112,17 @@ def client_frame(payload: bytes) -> bytes:
     return bytes((0x81, MASK_BIT | SEVEN_BITS)) + len(payload).to_bytes(2) + bytes(4) + payload
 
 
-def take_frames(buffer: bytearray) -> Iterator[bytes]:
+def take_frames(buffer: bytearray) -> list[bytes]:
     """The payloads of whole server frames at the front of `buffer`, which are cut off it."""
-    while len(buffer) >= 2:  # noqa: PLR2004 - the shortest head
-        length, start = buffer[1], 2
+    payloads, place = [], 0
+    while len(buffer) >= place + 2:
+        length, start = buffer[place + 1], place + 2
         if length >= SEVEN_BITS:
-            start = 4 if length == SEVEN_BITS else 10
-            length = int.from_bytes(buffer[2:start])
+            start = place + (4 if length == SEVEN_BITS else 10)
+            length = int.from_bytes(buffer[place + 2 : start])
         if len(buffer) < start + length:
-            return
-        payload = bytes(buffer[start : start + length])
-        del buffer[: start + length]
-        yield payload
+            break
+        place = start + length
+        payloads.append(bytes(buffer[start:place]))
+    del buffer[:place]
+    return payloads
