@@ -145,7 +145,7 @@ class Audience:
         return True
 
     def _receive_missed(self, session: Session, events: Sequence[Numbered] | None, source: Count) -> None:
-        merged = None if events is None else merge(session.start, events, session.held)
+        merged = None if events is None else merge(session.start, events, session.held or ())
         if merged is None or (merged[-1].seq if merged else session.start) != self.top:
             self._give_up_replay(session)
             return
@@ -250,13 +250,14 @@ class Audience:
         elif session.stage is Stage.LIVE:
             self._burst.add_answer(own, event.seq)
         else:
-            session.told[event.seq] = own.frame
+            session.told = {**(session.told or {}), event.seq: own.frame}
 
     def _hold_for(self, session: Session, event: LiveEvent) -> None:
-        session.held.append(Numbered(event.seq, event.frame))
+        held = session.held = [] if session.held is None else session.held
+        held.append(Numbered(event.seq, event.frame))
         session.held_bytes += len(event.frame)
         bounds = self._bounds
-        if len(session.held) > bounds.replay_held_events or session.held_bytes > bounds.replay_held_bytes:
+        if len(held) > bounds.replay_held_events or session.held_bytes > bounds.replay_held_bytes:
             self._give_up_replay(session)
 
     def _expel(self, gone: Expulsion, *, tell_room: bool) -> None:
@@ -317,7 +318,7 @@ class Audience:
             return
         self._tally[Count.RESET] += 1
         session.start, session.reset = self.top, True
-        self._go_live(session, session.attached, list(session.told.values()))
+        self._go_live(session, session.attached, list((session.told or {}).values()))
 
     def _start_afresh(self, *sessions: Session) -> None:
         """What these missed cannot be had. They go on from here, and hear what the room is when the room says."""
@@ -331,7 +332,7 @@ class Audience:
             self._out.append(Write([session.outlet for session in sessions], self._reset_frame(self.top)))
 
     def _tell_told(self, session: Session) -> None:
-        self._out.extend(Write((session.outlet,), frame) for frame in session.told.values())
+        self._out.extend(Write((session.outlet,), frame) for frame in (session.told or {}).values())
 
     def _reset_everyone(self) -> None:
         begun = [s for s in self.sessions.values() if not s.unanswered]
@@ -351,7 +352,7 @@ class Audience:
 
     def _stage(self, session: Session, stage: Stage) -> None:
         session.stage = stage
-        session.held, session.told, session.held_bytes = [], {}, 0
+        session.held, session.told, session.held_bytes = None, None, 0
         self._replaying.discard(session)
         self._live = None
 

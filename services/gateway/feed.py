@@ -63,8 +63,8 @@ class Feed:
     # Sessions come and go.
 
     def attach(self, session: Session) -> None:
-        """A client wants the room; the room decides, and is asked with the next `flush` unless a question is on its way.
-        A second wish of the same client replaces the first."""
+        """A client wants the room; the room decides. It is asked by the next `flush`, unless a question is on its way. A
+        second wish of the same client replaces the first."""
         self.audience.add(session)
         self._wishes.append(session)
 
@@ -78,8 +78,8 @@ class Feed:
         self._ask_whole()
 
     def ask_again(self) -> None:
-        """Repeat a question to the room that was not answered; called from time to time. Wishes wait no longer than that
-        behind a question without an answer."""
+        """Repeat a question to the room that was not answered; called from time to time. No wish waits longer than that
+        behind the question of another."""
         if self._ask_again:
             self._ask_again = False
             self._ask_whole()
@@ -174,8 +174,8 @@ class Feed:
         self.audience.catch_up(session)
 
     def flush(self) -> None:
-        """Write what this burst pushed. Ask about those who wish for the room, and what it is for those that were reset,
-        unless all are asked for already."""
+        """Write what this burst pushed, and ask about those who wish for the room; also what it is for those that were
+        reset, unless all are asked for already."""
         self.audience.flush()
         if self.empty:
             self._tell_waiting()

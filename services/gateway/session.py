@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import NamedTuple, Protocol
 
@@ -59,8 +59,8 @@ class Session:
     `attach_ref` grows with every session that begins at this gate; `status` is what its user last said of themselves in
     the room over this connection. `start` is where its events go on. While REPLAYING, `held` keeps what came live since
     then; while REPLAYING or LAGGING, `told` keeps the answers to its own commands, by the seq of the event in whose
-    place they stand. `attached` and `reset` are what it is told when it is LIVE, until it has been. `stale`: it was
-    reset, and what the room is now has yet to be told.
+    place they stand; None for either, as with nearly every session: nothing. `attached` and `reset` are what it is told
+    when it is LIVE, until it has been. `stale`: it was reset, and what the room is now has yet to be told.
     """
 
     room: RoomId
@@ -77,9 +77,9 @@ class Session:
     attached: Portrait | None = None
     reset: bool = False
     stale: bool = False
-    held: list[Numbered] = field(default_factory=list)
+    held: list[Numbered] | None = None
     held_bytes: int = 0
-    told: dict[int, bytes] = field(default_factory=dict)
+    told: dict[int, bytes] | None = None
 
     @property
     def unanswered(self) -> bool:

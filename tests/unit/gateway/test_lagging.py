@@ -84,7 +84,7 @@ def test_a_session_that_fell_behind_keeps_no_events() -> None:
     ann = gate.attach("ann", at=0)
     crowd(ann)
     gate.push(*(event(seq) for seq in range(1, 1_001)))
-    assert (ann.held, ann.told, ann.outlet.seqs) == ([], {}, [])
+    assert (ann.held, ann.told, ann.outlet.seqs) == (None, None, [])
 
 
 def test_signals_are_the_first_to_go() -> None:
@@ -121,7 +121,7 @@ def test_a_replay_that_comes_when_the_socket_is_full_again_is_fetched_again_late
     gate.push(event(3))
     gate.hub.receive_replay(ann, missed(1, 2))
     gate.settle()
-    assert (ann.stage, ann.held, ann.outlet.behind) == (Stage.LAGGING, [], [ann, ann])
+    assert (ann.stage, ann.held, ann.outlet.behind) == (Stage.LAGGING, None, [ann, ann])
     assert drain(gate, ann) == [Replay(ann, EPOCH, 0, 3)]
     gate.hub.receive_replay(ann, missed(1, 3))
     gate.settle()
