@@ -63,8 +63,8 @@ class Feed:
     # Sessions come and go.
 
     def attach(self, session: Session) -> None:
-        """A client wants the room; the room decides. It is asked by the next `flush`, unless a question is on its way. A
-        second wish of the same client replaces the first."""
+        """A client wants the room; the room decides. It is asked by the next `flush`, unless a question is on its way.
+        A second wish of the same client replaces the first."""
         self.audience.add(session)
         self._wishes.append(session)
 
