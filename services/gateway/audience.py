@@ -95,13 +95,24 @@ class Audience:
         that were reset are told what the room is."""
         self.flush()
         portrait = Portrait(answer)
+        behind: dict[int, list[Outlet]] = {}
         for session in self.current(sessions):
             if session.stage is Stage.WAITING:
-                self._start(session, answer, portrait)
+                if self._start(session, answer, portrait):
+                    behind.setdefault(session.start, []).append(session.outlet)
             elif session.stage is Stage.LIVE and session.stale:
                 session.stale = False
                 session.start, session.frame_id = self.top, None
                 self._out.append(Write((session.outlet,), self._attached_frame(session, portrait)))
+        for seq, outlets in behind.items():
+            self._push_missed(seq, outlets)
+
+    def _push_missed(self, seq: int, outlets: Sequence[Outlet]) -> None:
+        """Whoever stopped at the same place gets the same bytes."""
+        missed = self._ring.since(seq)
+        if missed is None:
+            raise AssertionError("nothing leaves the ring while an answer is taken up")
+        self._out.append(Write(outlets, b"".join(event.frame for event in missed), len(missed)))
 
     def take_stale(self) -> list[Session]:
         """The sessions that were reset and for which the room has yet to be asked what it is now."""
@@ -268,21 +279,24 @@ class Audience:
 
     # One session.
 
-    def _start(self, session: Session, answer: AttachAnswer, portrait: Portrait) -> None:
+    def _start(self, session: Session, answer: AttachAnswer, portrait: Portrait) -> bool:
+        """Whether the session is LIVE and the ring has what it missed: that comes next."""
         seq = answer.seq if answer.epoch == self.epoch else self.top
         resumed = self._resume_point(session, seq)
         session.reset = resumed is None
         session.start = seq if resumed is None else resumed
         session.attached = portrait
-        missed = [] if session.start == self.top else self._ring.since(session.start)
-        if missed is None:
+        is_behind = session.start != self.top
+        if is_behind and not self._ring.reaches(session.start):
             self._replay(session)
-        elif missed and session.outlet.backlog.paused:
+            return False
+        if is_behind and session.outlet.backlog.paused:
             self._begin_lagging(session)
-        else:
-            if session.position is not None:
-                self._tally[Count.RESET if session.reset else Count.RING] += 1
-            self._go_live(session, portrait, [event.frame for event in missed])
+            return False
+        if session.position is not None:
+            self._tally[Count.RESET if session.reset else Count.RING] += 1
+        self._go_live(session, portrait, ())
+        return is_behind
 
     def _resume_point(self, session: Session, seq: int) -> int | None:
         position = session.position
