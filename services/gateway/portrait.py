@@ -21,7 +21,7 @@ class Portrait:
     __slots__ = ("_rest", "_roles")
 
     def __init__(self, answer: AttachAnswer) -> None:
-        self._roles = {member.user: to_json(member.role) for member in answer.members}
+        self._roles = {member.user: member.role for member in answer.members}
         self._rest = _rest(answer)
 
     def frame(self, frame_id: FrameNumber | None, user: UserId, epoch: Epoch, seq: int) -> bytes:
@@ -29,7 +29,7 @@ class Portrait:
         role = self._roles.get(user)
         own = b"" if frame_id is None else b',"id":%b' % to_json(frame_id)
         if role is not None:
-            own += b',"role":%b' % role
+            own += b',"role":"%b"' % role.encode()
         return text_frame(b'{"type":"attached"%b,"epoch":%b,"seq":%d,%b' % (own, to_json(epoch), seq, self._rest))
 
 
