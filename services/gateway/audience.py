@@ -25,6 +25,7 @@ from services.gateway.session import (
     Ended,
     FellBehind,
     LiveEvent,
+    Outlet,
     Own,
     Replay,
     Session,

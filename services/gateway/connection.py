@@ -98,6 +98,7 @@ class Connection:
         "closing",
         "identity",
         "sessions",
+        "write",
     )
 
     def __init__(self, gate: Gate, client: ClientId, socket: Socket, now: float, address: str) -> None:

@@ -74,6 +74,7 @@ class WebSocketDoor(asyncio.Protocol):
         "_text",
         "_transport",
         "_written",
+        "write",
     )
 
     def __init__(
