@@ -12,9 +12,9 @@ from typing import Final
 from benchmarks.bed import stack
 from benchmarks.company import Room, open_room, people, tokens
 from benchmarks.contender import python_contender
-from benchmarks.figures import counters_when, total
 from benchmarks.crowd import Join, Leave, Report, Say, Settle
 from benchmarks.dialects import Dialect
+from benchmarks.figures import counters_when, total
 from benchmarks.load import CrowdTrouble, Load, crowd
 from benchmarks.meter import Meter
 from benchmarks.sample import LIMIT, OURS, Case, Sample

@@ -15,9 +15,9 @@ from typing import Final
 from benchmarks.bed import Nodes, stack
 from benchmarks.company import open_room, people, tokens
 from benchmarks.contender import FIRST_PORT, Running, contender, python_contender
-from benchmarks.figures import counters_when, total
 from benchmarks.crowd import Join, Leave, Say, Settle
 from benchmarks.dialects import Dialect
+from benchmarks.figures import counters_when, total
 from benchmarks.load import Load, crowd
 from benchmarks.meter import Meter
 from benchmarks.node_peer import node_command
