@@ -17,10 +17,20 @@ from benchmarks.plots import draw
 from benchmarks.report import Chapter, goals_table, report
 from benchmarks.sample import Series
 from benchmarks.scenario import Plan, Scenario
-from benchmarks.scenarios import end_to_end, fanout, growth, history_writer, room_worker
+from benchmarks.scenarios import (
+    attaches,
+    end_to_end,
+    fanout,
+    growth,
+    history_writer,
+    idle,
+    resume_storm,
+    room_worker,
+)
 
 SCENARIOS: dict[str, Scenario] = {
-    module.SCENARIO.name: module.SCENARIO for module in (fanout, end_to_end, room_worker, history_writer, growth)
+    module.SCENARIO.name: module.SCENARIO
+    for module in (fanout, end_to_end, idle, attaches, resume_storm, room_worker, history_writer, growth)
 }
 RESULTS = Path(__file__).parent / "results"
 QUICK_RESULTS = FOLDER / "quick" / "results"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
 
 import websockets
 from pydantic_core import from_json, to_json
@@ -51,3 +54,50 @@ async def open_room(endpoints: Endpoints, members: list[str]) -> Room:
         if made["type"] != "accepted":
             raise RuntimeError(f"the room cannot be made: {made}")
         return Room(made["room"], welcome["gate"], made["epoch"], made["seq"])
+
+
+class Keeper:
+    """`OWNER`, attached to rooms: what is said here stays in the gate's memory of the room."""
+
+    def __init__(self, socket: websockets.ClientConnection) -> None:
+        self._socket = socket
+        self._said = 0
+
+    async def attach(self, rooms: Sequence[Room]) -> None:
+        """Be attached to all of them."""
+        for room in rooms:
+            await self._socket.send(to_json({"id": room.room, "type": "attach", "room": room.room}).decode())
+        await self._answers("attached", len(rooms))
+
+    async def say(self, room: Room, count: int, text: str) -> Room:
+        """So many messages, and where the room is behind them."""
+        for _ in range(count):
+            self._said += 1
+            wish = {"id": self._said, "type": "send", "room": room.room, "text": text}
+            await self._socket.send(to_json(wish).decode())
+        accepted = await self._answers("accepted", count)
+        return replace(room, seq=max(answer["seq"] for answer in accepted))
+
+    async def _answers(self, kind: str, count: int) -> list[dict[str, Any]]:  # Any: a JSON object
+        """The next answers of a kind. Other people's frames are passed over.
+
+        Raises:
+            RuntimeError: something was refused.
+        """
+        answers: list[dict[str, Any]] = []
+        while len(answers) < count:
+            frame = from_json(await self._socket.recv())
+            if frame["type"] == "refused":
+                raise RuntimeError(f"the keeper was refused: {frame}")
+            answers += [frame] if frame["type"] == kind else []
+        return answers
+
+
+@asynccontextmanager
+async def keeper(endpoints: Endpoints) -> AsyncIterator[Keeper]:
+    """`OWNER` on a connection to the first gate."""
+    [token] = tokens(endpoints, [OWNER])
+    url = f"{endpoints.http.replace('http', 'ws')}/ws"
+    async with websockets.connect(url, additional_headers={"Authorization": f"Bearer {token}"}, proxy=None) as socket:
+        await socket.recv()
+        yield Keeper(socket)

@@ -2,7 +2,7 @@
 
     python -m benchmarks.crowd
 
-Each line on the standard input is one `Order` as JSON; each is answered by one line on the standard output. Most
+Each line on the standard input is one order as JSON; each is answered by one line on the standard output. Most
 clients only count bytes; every `witness_each`-th reads what it gets and notes when.
 """
 
@@ -39,6 +39,28 @@ class Join(BaseModel):
     rooms: list[str] = []
     positions: list[tuple[str, int]] = []
     witness_each: int = WITNESS_EACH
+    one_room_each: bool = False
+    """Client n attaches to `rooms[n % len(rooms)]` alone, at the position that stands in the same place."""
+    events_each: int = 0
+    """A client is ready once it has so many events as well."""
+    within_seconds: float = 120
+
+    def greeting(self, number: int) -> Greeting:
+        """What client `number` says."""
+        token = self.tokens[number % len(self.tokens)]
+        place = number % len(self.rooms) if self.one_room_each else 0
+        end = place + 1 if self.one_room_each else None
+        rooms, positions = tuple(self.rooms[place:end]), tuple(self.positions[place:end])
+        return Greeting(self.dialect, token, rooms, positions, self.events_each)
+
+
+class Say(BaseModel):
+    """Each client says a frame, all at once, and waits until it got one that starts with `answer`. Client n says
+    `frames[n % len(frames)]`. Nothing else may be on its way to anybody when this begins."""
+
+    do: Literal["say"] = "say"
+    frames: list[str]
+    answer: str
     within_seconds: float = 120
 
 
@@ -72,8 +94,8 @@ class Leave(BaseModel):
     do: Literal["leave"] = "leave"
 
 
-Order = Annotated[Join | Settle | Await | Hear | Leave, Field(discriminator="do")]
-ORDER: TypeAdapter[Join | Settle | Await | Hear | Leave] = TypeAdapter(Order)
+AnyOrder = Join | Say | Settle | Await | Hear | Leave
+ORDER: TypeAdapter[AnyOrder] = TypeAdapter(Annotated[AnyOrder, Field(discriminator="do")])
 
 
 class Report(BaseModel):
@@ -106,6 +128,7 @@ class Client(asyncio.BufferedProtocol):
         self.latencies_us: list[float] = []
         self.stamps_in_order = True
         self._last_stamp = 0
+        self._awaited = b""
         self._missing = greeting.answers_wanted
         self._upgraded = greeting.dialect is Dialect.BARE
         self._buffer = bytearray()
@@ -124,7 +147,7 @@ class Client(asyncio.BufferedProtocol):
     def buffer_updated(self, size: int) -> None:
         self.received += size
         self.crowd.note_bytes(self)
-        if not self.is_ready or self.witness:
+        if not self.is_ready or self.witness or self._awaited:
             self._buffer += VIEW[:size]
             self._read()
 
@@ -136,6 +159,11 @@ class Client(asyncio.BufferedProtocol):
         self.received = self.frames = 0
         self.has_all = False
         self.latencies_us, self._last_stamp, self.stamps_in_order = [], 0, True
+
+    def say(self, frame: bytes, answer: bytes) -> None:
+        """Say it; the client is ready again with the answer."""
+        self.is_ready, self._awaited, self._missing = False, answer, 1
+        self.transport.write(client_frame(frame))
 
     def _read(self) -> None:
         if not self._upgraded:
@@ -158,7 +186,7 @@ class Client(asyncio.BufferedProtocol):
             return
         if (answer := self.greeting.answer(payload)) is not None:
             self.transport.write(b"".join(map(client_frame, answer.split(b"\n"))))
-        if self.greeting.is_ready(payload):
+        if payload.startswith(self._awaited) if self._awaited else self.greeting.is_ready(payload):
             self._missing -= 1
             if not self._missing:
                 self._become_ready()
@@ -173,7 +201,7 @@ class Client(asyncio.BufferedProtocol):
             self.crowd.note_stamp(self)
 
     def _become_ready(self) -> None:
-        self.is_ready = True
+        self.is_ready, self._awaited = True, b""
         if not self.witness:
             self._buffer = bytearray()
         self.crowd.note_ready()
@@ -196,11 +224,13 @@ class Crowd:
         self._leaving = False
         self._trouble = ""
 
-    async def obey(self, order: Join | Settle | Await | Hear | Leave) -> Report:
+    async def obey(self, order: AnyOrder) -> Report:
         """Carry out one order within its bound; whatever goes wrong is said in the report."""
         match order:
             case Join():
                 return await self._join(order)
+            case Say():
+                return await self._say(order)
             case Settle():
                 return await self._settle(order)
             case Await():
@@ -247,16 +277,22 @@ class Crowd:
         began = time.monotonic()
         async with asyncio.timeout(order.within_seconds), asyncio.TaskGroup() as group:
             for number in range(order.clients):
-                token = order.tokens[number % len(order.tokens)]
-                greeting = Greeting(order.dialect, token, tuple(order.rooms), tuple(order.positions))
                 is_witness = number % order.witness_each == 0
-                group.create_task(self._open(Client(self, greeting, witness=is_witness), places))
+                group.create_task(self._open(Client(self, order.greeting(number), witness=is_witness), places))
         return await self._until(lambda: not self._unready, began, order.within_seconds)
 
     async def _open(self, client: Client, places: asyncio.Semaphore) -> None:
         self.clients.append(client)
         async with places:
             await asyncio.get_running_loop().create_connection(lambda: client, "127.0.0.1", self.port)
+
+    async def _say(self, order: Say) -> Report:
+        self._unready = len(self.clients)
+        frames, answer = [frame.encode() for frame in order.frames], order.answer.encode()
+        began = time.monotonic()
+        for number, client in enumerate(self.clients):
+            client.say(frames[number % len(frames)], answer)
+        return await self._until(lambda: not self._unready, began, order.within_seconds)
 
     async def _settle(self, order: Settle) -> Report:
         began = self._last_bytes = time.monotonic()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -34,6 +33,8 @@ class Greeting:
     rooms: tuple[str, ...] = ()
     positions: tuple[tuple[str, int], ...] = ()
     """Where to resume each room, `(epoch, seq)` in the order of `rooms`; without, from here on."""
+    events: int = 0
+    """How many events a client of ours wants before it is ready."""
 
     def opening(self, host: str) -> bytes:
         """The first bytes on the wire; none for BARE."""
@@ -64,7 +65,7 @@ class Greeting:
     def answers_wanted(self) -> int:
         """How many frames of `is_ready` make the client ready."""
         if self.dialect is Dialect.GATEHOUSE:
-            return len(self.rooms) or 1
+            return self.events + (len(self.rooms) or 1)
         return 1 if self.dialect is Dialect.SOCKETIO else 0
 
     def is_ready(self, payload: bytes) -> bool:
@@ -72,7 +73,7 @@ class Greeting:
         if self.dialect is Dialect.SOCKETIO:
             return payload.startswith(b"40")
         wanted = b'{"type":"attached"' if self.rooms else b'{"type":"welcome"'
-        return payload.startswith(wanted)
+        return payload.startswith(wanted) or (self.events > 0 and payload.startswith(b'{"type":"event"'))
 
 
 def spoken(dialect: Dialect, number: int, room: str, text: str) -> bytes:
@@ -111,15 +112,17 @@ def client_frame(payload: bytes) -> bytes:
     return bytes((0x81, MASK_BIT | SEVEN_BITS)) + len(payload).to_bytes(2) + bytes(4) + payload
 
 
-def take_frames(buffer: bytearray) -> Iterator[bytes]:
+def take_frames(buffer: bytearray) -> list[bytes]:
     """The payloads of whole server frames at the front of `buffer`, which are cut off it."""
-    while len(buffer) >= 2:  # noqa: PLR2004 - the shortest head
-        length, start = buffer[1], 2
+    payloads, place = [], 0
+    while len(buffer) >= place + 2:
+        length, start = buffer[place + 1], place + 2
         if length >= SEVEN_BITS:
-            start = 4 if length == SEVEN_BITS else 10
-            length = int.from_bytes(buffer[2:start])
+            start = place + (4 if length == SEVEN_BITS else 10)
+            length = int.from_bytes(buffer[place + 2 : start])
         if len(buffer) < start + length:
-            return
-        payload = bytes(buffer[start : start + length])
-        del buffer[: start + length]
-        yield payload
+            break
+        place = start + length
+        payloads.append(bytes(buffer[start:place]))
+    del buffer[:place]
+    return payloads

@@ -7,7 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from benchmarks.crowd import Await, Hear, Join, Leave, Report, Settle
+from benchmarks.crowd import AnyOrder, Report
 
 LINE_BYTES = 256 * 1024 * 1024
 GRACE_SECONDS = 15.0
@@ -28,7 +28,7 @@ class Load:
         """Its process id."""
         return self._process.pid
 
-    async def tell(self, order: Join | Settle | Await | Hear | Leave) -> Report:
+    async def tell(self, order: AnyOrder) -> Report:
         """Give one order and return its report.
 
         Raises:

@@ -12,9 +12,9 @@ class Model(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_enum_values=False, ser_json_inf_nan="null")
 
-    def to_json(self) -> bytes:
-        """Encode for the wire: UTF-8 JSON, fields without a value left out."""
-        return self.__pydantic_serializer__.to_json(self, exclude_none=True)
+    def to_json(self, *, without: set[str] | None = None) -> bytes:
+        """Encode for the wire: UTF-8 JSON, fields without a value left out, and those named in `without`."""
+        return self.__pydantic_serializer__.to_json(self, exclude_none=True, exclude=without)
 
     def to_dict(self) -> dict[str, Any]:  # Any: a JSON object
         """The same as a JSON-ready dictionary."""

@@ -11,19 +11,21 @@ from collections.abc import Iterable, Sequence
 from schemas.answers import AttachAnswer, Refused
 from schemas.errors import Code
 from schemas.events import Expulsion
-from schemas.frames import Attached, Detached, Lagged, Reset
+from schemas.frames import Detached, Lagged, Reset
 from schemas.ids import ClientId, Epoch, RoomId
 from schemas.model import Model
 from services.gateway.bounds import FeedLimits
 from services.gateway.burst import Burst, in_place
 from services.gateway.live import Live
 from services.gateway.merge import merge
+from services.gateway.portrait import Portrait
 from services.gateway.ring import Numbered, Ring
 from services.gateway.session import (
     Effect,
     Ended,
     FellBehind,
     LiveEvent,
+    Outlet,
     Own,
     Replay,
     Session,
@@ -93,13 +95,25 @@ class Audience:
         """The room took these sessions, at a position that has been pushed: those that wait for it begin, and those
         that were reset are told what the room is."""
         self.flush()
+        portrait = Portrait(answer)
+        behind: dict[int, list[Outlet]] = {}
         for session in self.current(sessions):
             if session.stage is Stage.WAITING:
-                self._start(session, answer)
+                if self._start(session, answer, portrait):
+                    behind.setdefault(session.start, []).append(session.outlet)
             elif session.stage is Stage.LIVE and session.stale:
                 session.stale = False
                 session.start, session.frame_id = self.top, None
-                self._out.append(Write((session.outlet,), self._attached_frame(_attached(session, answer), self.top)))
+                self._out.append(Write((session.outlet,), self._attached_frame(session, portrait)))
+        for seq, outlets in behind.items():
+            self._push_missed(seq, outlets)
+
+    def _push_missed(self, seq: int, outlets: Sequence[Outlet]) -> None:
+        """Whoever stopped at the same place gets the same bytes."""
+        missed = self._ring.since(seq)
+        if missed is None:
+            raise AssertionError("nothing leaves the ring while an answer is taken up")
+        self._out.append(Write(outlets, b"".join(event.frame for event in missed), len(missed)))
 
     def take_stale(self) -> list[Session]:
         """The sessions that were reset and for which the room has yet to be asked what it is now."""
@@ -143,7 +157,7 @@ class Audience:
         return True
 
     def _receive_missed(self, session: Session, events: Sequence[Numbered] | None, source: Count) -> None:
-        merged = None if events is None else merge(session.start, events, session.held)
+        merged = None if events is None else merge(session.start, events, session.held or ())
         if merged is None or (merged[-1].seq if merged else session.start) != self.top:
             self._give_up_replay(session)
             return
@@ -248,13 +262,14 @@ class Audience:
         elif session.stage is Stage.LIVE:
             self._burst.add_answer(own, event.seq)
         else:
-            session.told[event.seq] = own.frame
+            session.told = {**(session.told or {}), event.seq: own.frame}
 
     def _hold_for(self, session: Session, event: LiveEvent) -> None:
-        session.held.append(Numbered(event.seq, event.frame))
+        held = session.held = [] if session.held is None else session.held
+        held.append(Numbered(event.seq, event.frame))
         session.held_bytes += len(event.frame)
         bounds = self._bounds
-        if len(session.held) > bounds.replay_held_events or session.held_bytes > bounds.replay_held_bytes:
+        if len(held) > bounds.replay_held_events or session.held_bytes > bounds.replay_held_bytes:
             self._give_up_replay(session)
 
     def _expel(self, gone: Expulsion, *, tell_room: bool) -> None:
@@ -265,21 +280,24 @@ class Audience:
 
     # One session.
 
-    def _start(self, session: Session, answer: AttachAnswer) -> None:
+    def _start(self, session: Session, answer: AttachAnswer, portrait: Portrait) -> bool:
+        """Whether the session is LIVE and the ring has what it missed: that comes next."""
         seq = answer.seq if answer.epoch == self.epoch else self.top
         resumed = self._resume_point(session, seq)
         session.reset = resumed is None
         session.start = seq if resumed is None else resumed
-        attached = session.attached = _attached(session, answer)
-        missed = [] if session.start == self.top else self._ring.since(session.start)
-        if missed is None:
+        session.attached = portrait
+        is_behind = session.start != self.top
+        if is_behind and not self._ring.reaches(session.start):
             self._replay(session)
-        elif missed and session.outlet.backlog.paused:
+            return False
+        if is_behind and session.outlet.backlog.paused:
             self._begin_lagging(session)
-        else:
-            if session.position is not None:
-                self._tally[Count.RESET if session.reset else Count.RING] += 1
-            self._go_live(session, attached, [event.frame for event in missed])
+            return False
+        if session.position is not None:
+            self._tally[Count.RESET if session.reset else Count.RING] += 1
+        self._go_live(session, portrait, ())
+        return is_behind
 
     def _resume_point(self, session: Session, seq: int) -> int | None:
         position = session.position
@@ -294,9 +312,9 @@ class Audience:
         self._replaying.add(session)
         self._out.append(Replay(session, self.epoch, session.start, self.top))
 
-    def _go_live(self, session: Session, attached: Attached, frames: Iterable[bytes]) -> None:
+    def _go_live(self, session: Session, portrait: Portrait, frames: Iterable[bytes]) -> None:
         opening = [self._reset_frame(session.start)] if session.reset else []
-        data = [*opening, self._attached_frame(attached, session.start), *frames]
+        data = [*opening, self._attached_frame(session, portrait), *frames]
         session.attached, session.reset = None, False
         self._stage(session, Stage.LIVE)
         self._out.append(Write((session.outlet,), b"".join(data), len(data)))
@@ -315,7 +333,7 @@ class Audience:
             return
         self._tally[Count.RESET] += 1
         session.start, session.reset = self.top, True
-        self._go_live(session, session.attached, list(session.told.values()))
+        self._go_live(session, session.attached, list((session.told or {}).values()))
 
     def _start_afresh(self, *sessions: Session) -> None:
         """What these missed cannot be had. They go on from here, and hear what the room is when the room says."""
@@ -329,7 +347,7 @@ class Audience:
             self._out.append(Write([session.outlet for session in sessions], self._reset_frame(self.top)))
 
     def _tell_told(self, session: Session) -> None:
-        self._out.extend(Write((session.outlet,), frame) for frame in session.told.values())
+        self._out.extend(Write((session.outlet,), frame) for frame in (session.told or {}).values())
 
     def _reset_everyone(self) -> None:
         begun = [s for s in self.sessions.values() if not s.unanswered]
@@ -349,7 +367,7 @@ class Audience:
 
     def _stage(self, session: Session, stage: Stage) -> None:
         session.stage = stage
-        session.held, session.told, session.held_bytes = [], {}, 0
+        session.held, session.told, session.held_bytes = None, None, 0
         self._replaying.discard(session)
         self._live = None
 
@@ -361,30 +379,11 @@ class Audience:
             self._live = Live(self._in_stage(Stage.LIVE))
         return self._live
 
-    def _attached_frame(self, attached: Attached, seq: int) -> bytes:
-        return _encoded(attached.model_copy(update={"epoch": self.epoch, "seq": seq}))
+    def _attached_frame(self, session: Session, portrait: Portrait) -> bytes:
+        return portrait.frame(session.frame_id, session.user, self.epoch, session.start)
 
     def _reset_frame(self, seq: int) -> bytes:
         return _encoded(Reset(room=self._room, epoch=self.epoch, seq=seq))
-
-
-def _attached(session: Session, answer: AttachAnswer) -> Attached:
-    roles = {member.user: member.role for member in answer.members}
-    return Attached(
-        id=session.frame_id,
-        room=answer.room,
-        epoch=answer.epoch,
-        seq=session.start,
-        title=answer.title,
-        topic=answer.topic,
-        visibility=answer.visibility,
-        capacity=answer.capacity,
-        metadata=answer.metadata,
-        closed=answer.closed,
-        role=roles.get(session.user),
-        member_count=answer.member_count,
-        members=answer.members,
-    )
 
 
 def _encoded(frame: Model) -> bytes:

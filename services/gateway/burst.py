@@ -73,7 +73,7 @@ class Burst:
 
 def in_place(session: Session, events: Iterable[Numbered]) -> list[bytes]:
     """The frames of events that a session missed, the answers to its own commands in their places."""
-    told = session.told
+    told = session.told or {}
     return [_answered(session, told[seq], frame) if seq in told else frame for seq, frame, _ in events]
 
 

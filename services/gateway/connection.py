@@ -82,6 +82,25 @@ class Connection:
     thousand times: so it is chosen when the socket's state changes, and is the transport's own as long as all is well.
     """
 
+    __slots__ = (
+        "_bucket",
+        "_gate",
+        "_held",
+        "_identifying",
+        "_in_flight",
+        "_lagging",
+        "_retiring",
+        "_socket",
+        "_watch",
+        "address",
+        "backlog",
+        "client",
+        "closing",
+        "identity",
+        "sessions",
+        "write",
+    )
+
     def __init__(self, gate: Gate, client: ClientId, socket: Socket, now: float, address: str) -> None:
         self.client = client
         self.address = address
@@ -93,11 +112,11 @@ class Connection:
         self._socket = socket
         self.write: Callable[[bytes], None] = socket.write
         self._in_flight = 0
-        self._lagging: dict[RoomId, Session] = {}
+        self._lagging: dict[RoomId, Session] | None = None
         self._identifying = False
-        self._held: list[bytes] = []
+        self._held: tuple[bytes, ...] = ()
         self._bucket = Bucket(gate.settings.command_rate, gate.settings.command_burst)
-        self._watch = Watch.begin(gate.settings.patience, now)
+        self._watch = Watch.begin(gate.patience, now)
         self._retiring: float | None = None
 
     # What a feed needs.
@@ -109,7 +128,7 @@ class Connection:
 
     def fall_behind(self, session: Session) -> None:
         """A session's pushes have no place any more: the client must take what waits within `lag_seconds`."""
-        self._lagging[session.room] = session
+        self._lagging = {**(self._lagging or {}), session.room: session}
         self._watch.begin_lagging(self._gate.clock())
         self.look()
 
@@ -230,7 +249,7 @@ class Connection:
             self._identifying = False
         if not self.closing:
             self._take_verdict(verdict, frame_id)
-        held, self._held = self._held, []
+        held, self._held = self._held, ()
         for data in held:
             self.receive_text(data)
 
@@ -271,7 +290,7 @@ class Connection:
             return
         self._watch.receive_frame(self._gate.clock())
         if self._identifying and self.identity is None and len(self._held) < HELD_LIMIT:
-            self._held.append(data)
+            self._held += (data,)
             return
         kind, outcome = self._take_frame(data)
         self._gate.metrics.frames_received.labels(kind, outcome).inc()

@@ -1,5 +1,7 @@
 """One room as this gate follows it: what comes next, and how a gap is closed (I3, I4). Who hears it is the audience's.
 
+The room is asked about one crowd after the other: wishes that come while a question is on its way are the next one.
+
 A gap is closed in two steps. First the room is asked about all sessions again, because what was missed may have been
 somebody's expulsion; then exactly the missing events are fetched. What comes meanwhile waits, and goes on in order.
 """
@@ -8,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, auto
-from typing import assert_never
+from typing import Final, assert_never
 
 from schemas import limits
 from schemas.answers import AttachAnswer, Refused
@@ -19,6 +21,9 @@ from services.gateway.hold import Asked, Attachment, Held, Hold, Top
 from services.gateway.ring import Numbered
 from services.gateway.session import Ask, Effect, Fill, LiveEvent, Own, Session, Stage
 from services.gateway.tally import Count, Tally
+
+WISHES_AT_ONCE: Final = 1_000
+"""How many sessions one question is about, so that the room's other commands do not wait long behind it."""
 
 
 class FeedState(Enum):
@@ -49,6 +54,7 @@ class Feed:
         self._out = out
         self._new_command_id = new_command_id
         self._asked: dict[CommandId, Asked] = {}
+        self._wishes: list[Session] = []
         self._hold = Hold(bounds.held_events, bounds.held_bytes)
         self._late: dict[int, Own] = {}
         self._seen = 0
@@ -57,9 +63,10 @@ class Feed:
     # Sessions come and go.
 
     def attach(self, session: Session) -> None:
-        """A client wants the room; the room decides. A second wish of the same client replaces the first."""
+        """A client wants the room; the room decides. It is asked by the next `flush`, unless a question is on its way.
+        A second wish of the same client replaces the first."""
         self.audience.add(session)
-        self._ask((session,), whole=False)
+        self._wishes.append(session)
 
     def detach(self, client: ClientId) -> Session | None:
         """The client wants the room no longer."""
@@ -71,10 +78,12 @@ class Feed:
         self._ask_whole()
 
     def ask_again(self) -> None:
-        """Repeat a question to the room that was not answered; called from time to time."""
+        """Repeat a question to the room that was not answered; called from time to time. No wish waits longer than that
+        behind the question of another."""
         if self._ask_again:
             self._ask_again = False
             self._ask_whole()
+        self._ask_wishes()
 
     # What the fan-out brings.
 
@@ -165,14 +174,16 @@ class Feed:
         self.audience.catch_up(session)
 
     def flush(self) -> None:
-        """Write what this burst pushed, and ask what the room is for those that were reset, unless all are asked for
-        already."""
+        """Write what this burst pushed, and ask about those who wish for the room; also what it is for those that were
+        reset, unless all are asked for already."""
         self.audience.flush()
         if self.empty:
             self._tell_waiting()
         stale = self.audience.take_stale()
         if stale and not self._ask_again and not any(asked.whole for asked in self._asked.values()):
             self._ask(tuple(stale), whole=False)
+        if all(asked.whole for asked in self._asked.values()):
+            self._ask_wishes()
 
     # Following.
 
@@ -275,7 +286,15 @@ class Feed:
 
     # Questions.
 
+    def _ask_wishes(self) -> None:
+        """As many as one question takes; the others wait for its answer."""
+        wishes = self.audience.current(self._wishes)
+        now, self._wishes = wishes[:WISHES_AT_ONCE], wishes[WISHES_AT_ONCE:]
+        if now:
+            self._ask(tuple(now), whole=False)
+
     def _ask_whole(self) -> None:
+        self._wishes.clear()
         everyone = tuple(self.audience.sessions.values())
         for start in range(0, len(everyone), limits.SESSIONS_PER_ATTACH):
             part = everyone[start : start + limits.SESSIONS_PER_ATTACH]

@@ -64,6 +64,7 @@ class Gate:
         self.gate_id = GateId(settings.gate_id or f"g{token_hex(6)}")
         self.clock = clock
         self.wall_clock = wall_clock
+        self.patience = settings.patience
         self.metrics = Metrics()
         self.verifier = make_verifier(settings)
         self.keys = KeyKeeper(settings, self.verifier, self.metrics)

@@ -7,6 +7,7 @@ never taken for an HMAC secret, and a set of public keys never brings a secret a
 from __future__ import annotations
 
 import json
+from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -17,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from jwt.algorithms import HMACAlgorithm
 
 PublicKey: TypeAlias = RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey
 
@@ -42,7 +44,7 @@ class BadKeys(ValueError):
 class Key:
     """A secret or a public key, and the algorithms it may be used with: never empty."""
 
-    material: str | PublicKey
+    material: jwt.PyJWK | PublicKey
     algorithms: frozenset[str]
     kid: str | None = None
 
@@ -71,9 +73,28 @@ class KeyRing:
         return tuple(key for key in self.keys if key.kid == kid)
 
 
+class _KnownSecret(HMACAlgorithm):
+    """HS256 with a secret that has been looked at: otherwise it is looked at for each token anew whether it is a key of
+    another kind, and that takes longer than all else."""
+
+    def prepare_key(self, key: str | bytes) -> bytes:
+        """The secret as it is."""
+        return key.encode() if isinstance(key, str) else key
+
+
 def secret_ring(secret: str) -> KeyRing:
-    """One HS256 secret."""
-    return KeyRing((Key(secret, frozenset((SECRET_ALGORITHM,))),))
+    """One HS256 secret.
+
+    Raises:
+        BadKeys: it is a key of another kind.
+    """
+    try:
+        known = HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(secret)
+    except jwt.InvalidKeyError as error:
+        raise BadKeys(f"it is no secret: {error}") from error
+    key = jwt.PyJWK({"kty": "oct", "k": urlsafe_b64encode(known).decode()}, SECRET_ALGORITHM)
+    key.Algorithm = _KnownSecret(HMACAlgorithm.SHA256)
+    return KeyRing((Key(key, frozenset((SECRET_ALGORITHM,))),))
 
 
 def public_ring(pem: bytes, allowed: frozenset[str]) -> KeyRing:

@@ -39,7 +39,7 @@ def make_verifier(settings: GatewaySettings) -> Verifier:
     """The verifier that the settings describe. One whose keys have an address begins with none.
 
     Raises:
-        SystemExit: a file that should hold keys does not; the text says which, and why.
+        SystemExit: the secret is none, or a file that should hold keys does not; the text says which, and why.
     """
     claims = Claims(
         issuer=settings.jwt_issuer,
@@ -52,7 +52,7 @@ def make_verifier(settings: GatewaySettings) -> Verifier:
 
 def _first_ring(settings: GatewaySettings) -> KeyRing:
     if settings.jwt_secret is not None:
-        return secret_ring(settings.jwt_secret)
+        return _ring_of_secret(settings.jwt_secret)
     if settings.jwt_jwks_url is not None:
         return KeyRing(named=True)
     file = settings.jwt_public_key_file or settings.jwt_jwks_file
@@ -63,6 +63,13 @@ def _first_ring(settings: GatewaySettings) -> KeyRing:
         return make(_read_file(file), settings.allowed_algorithms)
     except (NotRead, BadKeys) as error:
         raise SystemExit(f"gatehouse gateway: no token can be checked with {file}: {error}") from error
+
+
+def _ring_of_secret(secret: str) -> KeyRing:
+    try:
+        return secret_ring(secret)
+    except BadKeys as error:
+        raise SystemExit(f"gatehouse gateway: no token can be checked with GATEHOUSE_JWT_SECRET: {error}") from error
 
 
 class KeyKeeper:

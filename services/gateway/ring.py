@@ -51,9 +51,13 @@ class Ring:
             self._events.appendleft(event)
             self._bytes += size
 
+    def reaches(self, seq: int) -> bool:
+        """Whether all events behind `seq` are here."""
+        return bool(self._events) and seq + 1 >= self._events[0].seq
+
     def since(self, seq: int) -> list[Numbered] | None:
         """All events behind `seq`, or None when some of them are here no longer."""
-        if not self._events or seq + 1 < self._events[0].seq:
+        if not self.reaches(seq):
             return None
         return list(islice(self._events, seq + 1 - self._events[0].seq, None))
 

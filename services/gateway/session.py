@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import NamedTuple, Protocol
 
 from schemas.answers import FrameNumber
 from schemas.commands import Position, SaidStatus
 from schemas.events import Expulsion
-from schemas.frames import Attached
 from schemas.ids import ClientId, CommandId, Epoch, RoomId, UserId
 from schemas.roles import Status
 from services.gateway.backlog import Backlog
+from services.gateway.portrait import Portrait
 from services.gateway.ring import Numbered
 
 
@@ -59,8 +59,8 @@ class Session:
     `attach_ref` grows with every session that begins at this gate; `status` is what its user last said of themselves in
     the room over this connection. `start` is where its events go on. While REPLAYING, `held` keeps what came live since
     then; while REPLAYING or LAGGING, `told` keeps the answers to its own commands, by the seq of the event in whose
-    place they stand. `attached` and `reset` are what it is told when it is LIVE, until it has been. `stale`: it was
-    reset, and what the room is now has yet to be told.
+    place they stand; None for either, as with nearly every session: nothing. `attached` and `reset` are what it is told
+    when it is LIVE, until it has been. `stale`: it was reset, and what the room is now has yet to be told.
     """
 
     room: RoomId
@@ -74,12 +74,12 @@ class Session:
     status: SaidStatus | None = None
     stage: Stage = Stage.WAITING
     start: int = 0
-    attached: Attached | None = None
+    attached: Portrait | None = None
     reset: bool = False
     stale: bool = False
-    held: list[Numbered] = field(default_factory=list)
+    held: list[Numbered] | None = None
     held_bytes: int = 0
-    told: dict[int, bytes] = field(default_factory=dict)
+    told: dict[int, bytes] | None = None
 
     @property
     def unanswered(self) -> bool:

@@ -16,6 +16,7 @@ from schemas.roles import Visibility
 from services.gateway.backlog import Backlog
 from services.gateway.bounds import FeedLimits
 from services.gateway.hub import Hub
+from services.gateway.ring import Numbered
 from services.gateway.session import Ask, Effect, FellBehind, LiveEvent, Own, Session, Write
 from services.gateway.wire import text_frame
 
@@ -69,6 +70,10 @@ def event(seq: int, *, epoch: str = EPOCH, own: Own | None = None, expel: str | 
     return LiveEvent(Epoch(epoch), seq, frame, own, Expulsion(UserId(expel)) if expel else None)
 
 
+def missed(first: int, last: int) -> list[Numbered]:
+    return [Numbered(seq, event(seq).frame) for seq in range(first, last + 1)]
+
+
 def own(session: Session, seq: int) -> Own:
     return Own(session.client, session.outlet, text_frame(b'{"type":"accepted","seq":%d}' % seq))
 
@@ -79,9 +84,11 @@ class Gate:
     def __init__(self, bounds: FeedLimits | None = None) -> None:
         self.hub = Hub(bounds or FeedLimits())
         self.todo: list[Effect] = []
+        self.pushed: list[Write] = []
 
     def settle(self) -> list[Effect]:
         fresh = self.hub.take()
+        self.pushed = [effect for effect in fresh if isinstance(effect, Write)]
         for effect in fresh:
             if isinstance(effect, Write):
                 for outlet in effect.outlets:
@@ -112,8 +119,7 @@ class Gate:
     def want(
         self, name: str, *, position: tuple[str, int] | None = None, echo: bool = False, user: str | None = None
     ) -> Session:
-        at = Position(epoch=Epoch(position[0]), seq=position[1]) if position else None
-        session = Session(ROOM, ClientId(f"g/{name}"), UserId(user or name), Wall(), frame_id=1, position=at, echo=echo)
+        session = wish(name, position=position, echo=echo, user=user)
         self.hub.attach(session)
         self.settle()
         return session
@@ -126,6 +132,12 @@ class Gate:
         for item in events:
             self.hub.receive_event(ROOM, item)
         return self.settle()
+
+
+def wish(name: str, *, position: tuple[str, int] | None = None, echo: bool = False, user: str | None = None) -> Session:
+    """A session that nobody has been asked about."""
+    at = Position(epoch=Epoch(position[0]), seq=position[1]) if position else None
+    return Session(ROOM, ClientId(f"g/{name}"), UserId(user or name), Wall(), frame_id=1, position=at, echo=echo)
 
 
 def attach_answer(

@@ -72,11 +72,18 @@ async def answered(link: Link, body: bytes) -> None:
     await asyncio.sleep(0)
 
 
+def take(gate: Gate, link: Link) -> None:
+    """The room takes whom it was asked about last."""
+    gate.receive_attached(attach_answer(link.commands[-1].command_id, 4))
+    gate.carry_out()
+
+
 async def test_the_session_keeps_the_last_status_that_the_room_accepted_also_over_a_second_attach() -> None:
     gate, link = make_gate(), Link()
     gate.link_up(link)
     connection = connected(gate)
     connection.receive_text(b'{"type":"attach","room":"general"}')
+    take(gate, link)
     said = Accepted(command_id=CommandId("c"), room=ROOM, epoch=EPOCH, seq=4, at="2026-11-20T00:00:00Z")
     for state, answer in (
         ("away", said),
@@ -89,6 +96,7 @@ async def test_the_session_keeps_the_last_status_that_the_room_accepted_also_ove
     connection.receive_text(b'{"type":"attach","room":"general"}')
     [told] = link.commands[-1].sessions
     assert (told.attach_ref, told.status) == (2, SaidStatus(state="away", mood="tea"))
+    take(gate, link)
     connection.receive_text(b'{"type":"detach","room":"general"}')
     connection.receive_text(b'{"type":"attach","room":"general"}')
     assert link.commands[-1].sessions[0].status is None

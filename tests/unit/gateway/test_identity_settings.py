@@ -116,3 +116,10 @@ def test_files_with_keys_are_taken(tmp_path) -> None:
     by_set = make_verifier(settings(jwt_jwks_file=tmp_path / "set"))
     assert [key.kid for key in by_set.keys.keys] == ["a"]
     assert make_verifier(settings(jwt_jwks_url=URL)).keys.keys == ()
+
+
+def test_a_public_key_in_the_secrets_place_ends_the_start_with_a_sentence() -> None:
+    with pytest.raises(SystemExit) as ended:
+        make_verifier(settings(jwt_secret=pem("RS256").decode()))
+    assert "GATEHOUSE_JWT_SECRET" in str(ended.value)
+    assert "BEGIN" not in str(ended.value)

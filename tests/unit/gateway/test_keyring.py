@@ -20,6 +20,7 @@ from services.gateway.keyring import (
     KeyRing,
     public_ring,
     ring_of_set,
+    secret_ring,
 )
 from services.gateway.tokens import (
     Claims,
@@ -172,6 +173,12 @@ def test_a_set_of_as_many_keys_as_may_be_is_taken() -> None:
 def test_a_file_without_a_fit_public_key_says_why(given: bytes, words: str) -> None:
     with pytest.raises(BadKeys, match=words):
         public_ring(given, USUAL_ALGORITHMS)
+
+
+@pytest.mark.parametrize("key", [pem("RS256").decode(), pem("ES256").decode(), json.dumps(jwk("ES256"))])
+def test_a_key_of_another_kind_is_no_secret(key: str) -> None:
+    with pytest.raises(BadKeys, match="no secret"):
+        secret_ring(key)
 
 
 def test_a_key_that_no_allowed_algorithm_fits_says_so() -> None:
