@@ -13,7 +13,7 @@ import structlog
 from aiormq.abc import DeliveredMessage
 
 from schemas.errors import ParkReason
-from services.history.deliveries import Content, Garbage, read_delivery
+from services.history.deliveries import Asked, Content, Garbage, read_delivery
 from services.history.discretion import without_words
 from services.runtime.broker import properties_of
 
@@ -39,10 +39,12 @@ class Inbound:
         self._ended = False
 
     async def receive(self, delivery: DeliveredMessage) -> None:
-        """Take one delivery up; never waits, so the order is the broker's."""
-        self._waiting.append(Received(delivery, _read(delivery)))
+        """Take one delivery up; never waits, so the order is the broker's. Somebody waits for the answer to a question:
+        its batch is written at once."""
+        received = Received(delivery, _read(delivery))
+        self._waiting.append(received)
         self._some.set()
-        if len(self._waiting) >= self._batch:
+        if len(self._waiting) >= self._batch or isinstance(received.content, Asked):
             self._enough.set()
 
     def end(self) -> None:

@@ -52,13 +52,13 @@ class Channel:
 class Bench:
     """A writer, what it writes to, and deliveries with ascending tags."""
 
-    def __init__(self, store=None, *, batch=200, outlet=None):
+    def __init__(self, store=None, *, batch=200, linger_seconds=0.01, outlet=None):
         self.store = store or MemoryStore()
         self.channel = Channel()
         self.outlet = outlet or self.channel
         self.registry = CollectorRegistry()
         self.stopping = asyncio.Event()
-        self.inbound = Inbound(batch=batch, linger_seconds=0.01)
+        self.inbound = Inbound(batch=batch, linger_seconds=linger_seconds)
         self.tag = 0
         metrics = HistoryMetrics(self.registry)
         self.writer = ShardWriter(
@@ -119,6 +119,13 @@ async def test_a_query_is_answered_behind_what_came_before_it_and_ahead_of_what_
     assert (first, second, third) == (("ack", 2, True), ("ack", 3, False), ("ack", 4, True))
     assert reply[:2] == ("replied", "asker")
     assert [event.seq for event in QUERY_ANSWER.validate_json(reply[2]).events] == [1, 2]
+
+
+async def test_a_query_does_not_wait_for_its_batch_to_become_full_or_old():
+    bench, story = Bench(linger_seconds=3600), Chronicle()
+    await bench.deliver(entry(story.created()), query_of(HoleQuery(room="general", after=0)))
+    ack, reply, _ = await bench.write(3)
+    assert (ack, reply[:2]) == (("ack", 1, True), ("replied", "asker"))
 
 
 async def test_a_lookup_is_answered_with_what_was_answered_then():
