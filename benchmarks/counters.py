@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,15 +10,15 @@ from typing import Any, Final
 
 import httpx
 
+from benchmarks.figures import read_counters, total
 from schemas import routes
 
 QUIET_SECONDS: Final = 2.2
 """The broker's counters are up to a second old, those of quorum queues up to two."""
 WITHIN_SECONDS: Final = 60.0
 PAUSE_SECONDS: Final = 0.4
-ASIDE: Final = re.compile(
-    r'^gateway_fanout_deliveries_total\{kind="(?:tops|signal|probe|attached)"\} (\S+)', re.MULTILINE
-)
+DELIVERIES: Final = "gateway_fanout_deliveries_total"
+EVENTS: Final = f'{DELIVERIES}{{kind="event"}}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +66,9 @@ class Counters:
         queues = await self._asked(http, "queues?columns=name,message_stats.publish")
         # a queue that has no counter yet has an empty list there
         published = {each["name"]: (each.get("message_stats") or {}).get("publish", 0) for each in queues}
-        pages = [(await http.get(f"{url}/metrics")).raise_for_status().text for url in self._gate_urls]
+        told = [await read_counters(url) for url in self._gate_urls]
         in_gates = sum(count for name, count in published.items() if name.startswith("gate."))
-        aside = int(sum(float(count) for page in pages for count in ASIDE.findall(page)))
+        aside = int(sum(total(counted, DELIVERIES) - counted.get(EVENTS, 0) for counted in told))
         in_log = sum(count for name, count in published.items() if name.startswith("history.shard."))
         return Count(in_gates - aside, in_log)
 

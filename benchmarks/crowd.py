@@ -110,7 +110,6 @@ class Report(BaseModel):
     received: tuple[int, int] = (0, 0)
     stamps: tuple[int, int] = (0, 0)
     latencies_us: list[float] = []
-    frames_of_witness: int = 0
     stamps_in_order: bool = True
 
 
@@ -122,7 +121,6 @@ class Client(asyncio.BufferedProtocol):
         self.greeting = greeting
         self.witness = witness
         self.received = 0
-        self.frames = 0
         self.is_ready = False
         self.has_all = False
         self.latencies_us: list[float] = []
@@ -156,7 +154,7 @@ class Client(asyncio.BufferedProtocol):
 
     def restart(self) -> None:
         """Count from nought."""
-        self.received = self.frames = 0
+        self.received = 0
         self.has_all = False
         self.latencies_us, self._last_stamp, self.stamps_in_order = [], 0, True
 
@@ -181,7 +179,6 @@ class Client(asyncio.BufferedProtocol):
 
     def _take(self, payload: bytes) -> None:
         if self.is_ready:
-            self.frames += 1
             self._note_stamp(payload)
             return
         if (answer := self.greeting.answer(payload)) is not None:
@@ -349,7 +346,6 @@ class Crowd:
             received=(min(received, default=0), max(received, default=0)),
             stamps=(min(stamps, default=0), max(stamps, default=0)),
             latencies_us=[latency for client in witnesses for latency in client.latencies_us],
-            frames_of_witness=witnesses[0].frames if witnesses else 0,
             stamps_in_order=all(client.stamps_in_order for client in witnesses),
         )
 

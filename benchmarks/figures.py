@@ -12,17 +12,18 @@ from prometheus_client.parser import text_string_to_metric_families
 POLL_SECONDS = 0.1
 
 Counted = dict[str, float]
-"""`name{label="value"}` and its value; a name that was never counted under a label is not there."""
+"""`name{label="value"}`, labels by their names, and its value; what was never counted under a label is not there."""
 
 
 async def read_counters(address: str) -> Counted:
     """All of a worker's figures, `address` being where its `/metrics` are."""
-    text = await asyncio.to_thread(_text, address)
-    return {
-        _name(sample.name, sample.labels): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
+    return counted_in(await asyncio.to_thread(_text, address))
+
+
+def counted_in(text: str) -> Counted:
+    """All figures of a page of metrics."""
+    families = text_string_to_metric_families(text)
+    return {_name(sample.name, sample.labels): sample.value for family in families for sample in family.samples}
 
 
 async def counters_when(address: str, is_so: Callable[[Counted], bool], *, within_seconds: float = 30) -> Counted:
@@ -50,5 +51,5 @@ def _text(address: str) -> str:
 
 
 def _name(name: str, labels: dict[str, str]) -> str:
-    told = ",".join(f'{label}="{value}"' for label, value in labels.items())
+    told = ",".join(f'{label}="{value}"' for label, value in sorted(labels.items()))
     return f"{name}{{{told}}}" if told else name

@@ -70,12 +70,15 @@ def against(measured: Measured, scenario: str, value: str, case: Case, bounds: S
 
 
 def worst_against(measured: Measured, scenario: str, value: str, bound: Bound) -> Reading | None:
-    """The same in the case in which ours looks worst."""
+    """The same in the case in which ours looks worst; every case of ours must have been measured of the other too."""
     series = measured.get(scenario)
     cases = series.cases(OURS) if series else []
-    readings = [found for case in cases if (found := against(measured, scenario, value, case, [bound])) is not None]
+    readings = [against(measured, scenario, value, case, [bound]) for case in cases]
+    known = [reading for reading in readings if reading is not None]
+    if not known or len(known) < len(readings):
+        return None
     worst = max if bound.most is not None else min
-    return worst(readings, key=lambda reading: reading.ratios[0][0]) if readings else None
+    return worst(known, key=lambda reading: reading.ratios[0][0])
 
 
 def at_most(measured: Measured, scenario: str, value: str, case: Case, most: float) -> Reading | None:
@@ -95,12 +98,11 @@ def at_least(measured: Measured, scenario: str, value: str, case: Case, least: f
 def latency(measured: Measured, value: str, most_ms: float) -> Reading | None:
     """A latency at 200 messages a second: below a number, and below the peer's."""
     case: Case = {"rate": 200}
-    bound = at_most(measured, "end_to_end", value, case, most_ms)
     held = against(measured, "end_to_end", value, case, [Bound(SOCKETIO, most=1)])
-    limit = measured["end_to_end"].middle(LIMIT, value, case) if held else None
-    if bound is None or held is None:
-        return bound
-    return Reading(bound.reached and held.reached, held.ours, held.peer, limit, held.ratios)
+    if held is None:
+        return None
+    limit = measured["end_to_end"].middle(LIMIT, value, case)
+    return Reading(held.ours <= most_ms and held.reached, held.ours, held.peer, limit, held.ratios)
 
 
 def levelled(measured: Measured, mode: str) -> Reading | None:
@@ -118,17 +120,21 @@ def levelled(measured: Measured, mode: str) -> Reading | None:
 def broker_messages(measured: Measured) -> Reading | None:
     """Broker messages of a chat message over what they may be, at the point of all curves that is furthest off."""
     series = measured.get("growth")
-    if series is None:
+    if series is None or not _has_curves(series, "clients", "gates", "rooms", "members"):
         return None
     points = {
         found / _messages_wanted(case): found
         for case in series.cases(OURS)
         if (found := series.middle(OURS, "broker_messages_per_message", case)) is not None
     }
-    if not points:
-        return None
     worst = max(points, key=lambda ratio: abs(ratio - 1))
     return Reading(abs(worst - 1) <= TOLERANCE, points[worst], ratios=((worst, "wanted"),))
+
+
+def _has_curves(series: Series, *names: str) -> bool:
+    """Each of these curves has two points or more."""
+    sizes = [case["curve"] for case in series.cases(OURS)]
+    return all(sizes.count(name) > 1 for name in names)
 
 
 def _messages_wanted(case: Case) -> int:
@@ -139,14 +145,11 @@ def _messages_wanted(case: Case) -> int:
 def constant_bindings(measured: Measured) -> Reading | None:
     """The most bindings over the fewest, over all curves but that of the gates."""
     series = measured.get("growth")
-    counts = [
-        count
-        for curve in ("clients", "rooms", "members")
-        if series and (span := series.spread(OURS, "bindings", {"curve": curve}))
-        for count in span
-    ]
-    if not counts:
+    curves = ("clients", "rooms", "members")
+    if series is None or not _has_curves(series, *curves):
         return None
+    spans = (series.spread(OURS, "bindings", {"curve": curve}) for curve in curves)
+    counts = [count for span in spans if span is not None for count in span]
     return Reading(max(counts) == min(counts), max(counts), ratios=((max(counts) / min(counts), "fewest"),))
 
 

@@ -17,7 +17,8 @@ class Meter:
     pids: tuple[int, ...]
 
     def cpu_seconds(self) -> float:
-        """Processor time of all threads since each process began, in user and kernel mode."""
+        """Processor time of all threads that live, since they began, in user and kernel mode. None of what is measured
+        ends threads in between."""
         return sum(_run_nanoseconds(pid) for pid in self.pids) / NANOSECONDS
 
     def rss_bytes(self) -> int:

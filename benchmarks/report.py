@@ -30,6 +30,9 @@ CAVEATS: Final = """\
   is where ours is faster than one write for each message, which is all that the limit does. At 20 messages a second
   nothing waits and nothing is joined, and each push costs its own system call, for ours as for the limit, until there
   are so many clients that the server has not done with one message when the next one comes.
+- **Our own bounds are lifted**: rates and counts of clients and commands, heartbeats, and for the fan-out what may wait
+  for one client and in a gate's queue. Nobody else has such bounds. With ours as they come, a client that is 256 frames
+  behind is replayed later, and a burst of a thousand at once would measure that.
 - **The limits** do the least work of that kind and none of ours: no rooms, no order, no permissions, no resume.
 - **python-socketio** delivers on its own server before it tells RabbitMQ, stores nothing, and answers before anything
   is kept. Its latencies are those of another promise.

@@ -42,16 +42,9 @@ def checked_user_id(value: str) -> str:
     text = unicodedata.normalize("NFC", value)
     if not 1 <= len(text) <= USER_ID_CHARACTERS:
         raise ValueError("a user id has 1 to 128 characters")
-    if not _is_plain(text) and any(
-        character.isspace() or unicodedata.category(character).startswith("C") for character in text
-    ):
+    if any(character.isspace() or unicodedata.category(character).startswith("C") for character in text):
         raise ValueError("a user id has no white space and no control characters")
     return text
-
-
-def _is_plain(text: str) -> bool:
-    """Only ASCII that prints and is no space, as nearly every id: then no character has to be looked at by itself."""
-    return text.isascii() and text.isprintable() and " " not in text
 
 
 def checked_command_id(value: str) -> str:

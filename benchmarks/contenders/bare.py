@@ -34,7 +34,7 @@ class Client(asyncio.Protocol):
 
 
 async def obey(clients: set[asyncio.Transport], reader: asyncio.StreamReader) -> None:
-    """Write what the trigger says, each blob in a tick of its own: uvloop would join those of one tick.
+    """Write what the trigger says, each blob in a turn of the loop of its own, so that sockets which were full go on.
 
     Raises:
         IncompleteReadError: the trigger is gone.

@@ -7,7 +7,6 @@ of it waiting. Behind the last event of each shard stands a barrier query: its a
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import sys
 import time
@@ -48,7 +47,6 @@ WITHIN_SECONDS: Final = 120.0
 FENCE: Final = 1
 AUTHOR: Final = UserId("owner")
 VOCABULARY: Final = 2_000
-MONGO_URL: Final = "GATEHOUSE_MONGO_URL"
 
 
 class WriterTrouble(Exception):
@@ -163,7 +161,7 @@ async def log_of(nodes: Nodes) -> AsyncIterator[Log]:
 
 async def measure(plan: Plan) -> list[Sample]:
     """Ours, then the limit with the documents that ours has left, for one room and for many, and all of it again."""
-    server = os.environ.get(MONGO_URL) or plan.nodes.mongo_url
+    server = plan.nodes.mongo_url
     samples = []
     for _ in range(plan.repeats):
         for rooms in ROOMS:

@@ -89,7 +89,7 @@ def _check(before: Counted, after: Counted) -> None:
     for name in (
         'gateway_replays_total{source="reset"}',
         'history_barriers_total{type="hole"}',
-        'history_queries_total{type="page",outcome="answered"}',
+        'history_queries_total{outcome="answered",type="page"}',
     ):
         if risen := _risen(before, after, name):
             raise CrowdTrouble(f"{name} went up by {risen:g}")

@@ -74,7 +74,7 @@ def endpoints_from_text(text: str) -> Endpoints:
         pids_history=_pids(lines["GATEHOUSE_PIDS_HISTORY"]),
         pids_broker=_pids(lines["GATEHOUSE_PIDS_BROKER"]),
         pids_store=_pids(lines["GATEHOUSE_PIDS_STORE"]),
-        shared=lines["GATEHOUSE_SHARED"],
+        shared=lines.get("GATEHOUSE_SHARED", ""),
     )
 
 

@@ -322,13 +322,14 @@ class Gate:
 
     def _push_all(self, writes: Sequence[Write]) -> None:
         making = writes_to_make(writes)
-        try:
-            for outlets, data, _ in making:
-                for outlet in outlets:
-                    outlet.write(data)
-        except BaseException:
-            self._effects.extendleft(reversed(list(making)))
-            raise
+        for write in making:
+            others = iter(write.outlets)
+            try:
+                for outlet in others:
+                    outlet.write(write.data)
+            except BaseException:
+                self._effects.extendleft(reversed([write._replace(outlets=tuple(others)), *making]))
+                raise
         self.metrics.pushes.inc(sum(write.frames * len(write.outlets) for write in writes))
         self.metrics.push_bytes.inc(sum(len(write.data) * len(write.outlets) for write in writes))
 

@@ -36,6 +36,7 @@ class Inbound:
         self._waiting: deque[Received] = deque()
         self._some = asyncio.Event()
         self._enough = asyncio.Event()
+        self._questions = 0
         self._ended = False
 
     async def receive(self, delivery: DeliveredMessage) -> None:
@@ -43,8 +44,9 @@ class Inbound:
         its batch is written at once."""
         received = Received(delivery, _read(delivery))
         self._waiting.append(received)
+        self._questions += isinstance(received.content, Asked)
         self._some.set()
-        if len(self._waiting) >= self._batch or isinstance(received.content, Asked):
+        if self._is_due():
             self._enough.set()
 
     def end(self) -> None:
@@ -54,18 +56,23 @@ class Inbound:
         self._enough.set()
 
     async def take(self) -> list[Received]:
-        """The next batch, in order: full, or as old as it may become. Empty only after `end`."""
+        """The next batch, in order: full, or with a question behind it, or as old as it may become. Empty only after
+        `end`."""
         await self._some.wait()
-        if len(self._waiting) < self._batch and not self._ended:
+        if not self._is_due() and not self._ended:
             await self._linger()
         if self._ended:
             return []
         taken = [self._waiting.popleft() for _ in range(min(self._batch, len(self._waiting)))]
+        self._questions -= sum(isinstance(received.content, Asked) for received in taken)
         if not self._waiting:
             self._some.clear()
-        if len(self._waiting) < self._batch:
+        if not self._is_due():
             self._enough.clear()
         return taken
+
+    def _is_due(self) -> bool:
+        return self._questions > 0 or len(self._waiting) >= self._batch
 
     async def _linger(self) -> None:
         try:

@@ -22,7 +22,8 @@ class HistorySettings(ServiceSettings):
     Attributes:
         mongo_url: the store, with the database in the path.
         store_timeout_seconds: the bound of every single wait for the store.
-        history_batch, history_linger_seconds: a batch is written when it has so many deliveries, or is so old.
+        history_batch, history_linger_seconds: a batch is written when it has so many deliveries, or is so old, or
+            somebody asks for what stands behind it.
         history_prefetch: deliveries of one shard in memory; the queue keeps the rest.
         history_queries: reads in progress at a time.
         history_through_seconds: how long a read waits for a seq that is not stored yet.

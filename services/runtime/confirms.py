@@ -20,7 +20,7 @@ from services.runtime.broker import PATIENCE_STEP_SECONDS, NotConfirmed, confirm
 from services.runtime.frames import Envelope, Frames
 
 OnEnd = Callable[[NotConfirmed | None], None]
-"""Told once that a publish was taken up, or why it was not. It must not raise."""
+"""Told once that a publish was taken up, or why it was not; never where the channel is lost first. Must not raise."""
 
 
 def frames_of(channel: Channel) -> Frames:

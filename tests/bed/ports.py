@@ -2,8 +2,10 @@
 
 import os
 import random
+import socket
+from contextlib import closing
 
-from infra.local.ports import free_port
+from infra.local.ports import HOST, free_port
 
 FIRST_PORT, END_PORT = 11000, 32000
 LIKELY = 1000
@@ -23,3 +25,9 @@ class Ports:
         port = free_port(self._next)
         self._next = port + 1
         return port
+
+
+def listens(port):
+    """Whether somebody takes connections there."""
+    with closing(socket.socket()) as caller:
+        return caller.connect_ex((HOST, port)) == 0

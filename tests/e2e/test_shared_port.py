@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import signal
-import socket
 from collections import Counter
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack
 from urllib.parse import urlsplit
 
 import pytest
 
 from tests.bed.native import NativeClient
+from tests.bed.ports import listens
 from tests.bed.waiting import eventually
 
 pytestmark = [pytest.mark.broker, pytest.mark.store, pytest.mark.stack]
@@ -18,11 +18,6 @@ pytestmark = [pytest.mark.broker, pytest.mark.store, pytest.mark.stack]
 HOST = "127.0.0.1"
 CONNECTIONS = 40
 """So many that all of them at one of two gates is as good as impossible."""
-
-
-def listens(url: str) -> bool:
-    with closing(socket.socket()) as caller:
-        return caller.connect_ex((HOST, urlsplit(url).port)) == 0
 
 
 async def gates_of(stack, url: str, leaving: AsyncExitStack) -> Counter[str]:
@@ -46,6 +41,8 @@ async def test_gates_share_a_port_and_one_that_drains_takes_no_new_connection_th
 
         await eventually(both_take, 20, "both gates take connections from the shared port")
         stack.gates[0].signal(signal.SIGTERM)
-        await eventually(lambda: not listens(stack.gates[0].url), what="the gate that drains listens no more")
+        await eventually(
+            lambda: not listens(urlsplit(stack.gates[0].url).port), what="the gate that drains listens no more"
+        )
         assert await gates_of(stack, shared, leaving) == {second: CONNECTIONS}
     await eventually(lambda: not stack.gates[0].alive(), 20, "the gate ends on SIGTERM")

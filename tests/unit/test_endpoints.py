@@ -64,3 +64,8 @@ def test_no_file_means_no_stack(tmp_path):
     write_endpoints(tmp_path, TWO_GATES)
     drop_endpoints(tmp_path)
     assert read_endpoints(tmp_path) is None
+
+
+def test_a_file_of_before_gates_could_share_a_port_is_read():
+    text = "".join(line for line in endpoints_to_text(TWO_GATES).splitlines(keepends=True) if "SHARED" not in line)
+    assert endpoints_from_text(text) == replace(TWO_GATES, shared="")

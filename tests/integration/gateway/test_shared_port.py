@@ -11,14 +11,10 @@ import uvicorn
 from starlette.applications import Starlette
 
 from services.runtime.process import HttpServer
+from tests.bed.ports import listens
 from tests.bed.waiting import eventually
 
 HOST = "127.0.0.1"
-
-
-def listens(port: int) -> bool:
-    with closing(socket.socket()) as caller:
-        return caller.connect_ex((HOST, port)) == 0
 
 
 async def is_open(port: int) -> None:

@@ -61,9 +61,14 @@ def test_a_latency_must_be_below_its_number_and_the_peers(ours, peer, reached):
     assert (found.reached, found.limit) == (reached, 2)
 
 
-def test_a_latency_that_no_peer_was_held_against_is_held_against_its_number():
+def test_a_latency_that_no_peer_was_held_against_says_nothing():
     measured = {"end_to_end": series("end_to_end", (OURS, {"rate": 200}, {"p50": 4}))}
-    assert latency(measured, "p50", 5).reached
+    assert latency(measured, "p50", 5) is None
+
+
+def test_a_worst_case_says_nothing_while_the_other_was_not_measured_in_every_case():
+    rows = [(OURS, {"rooms": rooms}, {"v": 1}) for rooms in (1, 200)] + [(LIMIT, {"rooms": 1}, {"v": 1})]
+    assert worst_against({"s": series("s", *rows)}, "s", "v", Bound(LIMIT, most=1.5)) is None
 
 
 @pytest.mark.parametrize(("many", "reached"), [(12, True), (13, False)])
@@ -83,15 +88,29 @@ def growth(*points):
     return {"growth": series("growth", *rows)}
 
 
+def curves(**last):
+    """Four curves of two points, of which a test changes the last."""
+    usual = {"clients": (5_000, 2, 70), "rooms": (100, 2, 70), "members": (100, 2, 70), "gates": (4, 5, 73)}
+    firsts = [(curve, 1, 2, 70) for curve in usual]
+    return [*firsts, *((curve, *found) for curve, found in (usual | last).items())]
+
+
 def test_a_message_costs_one_broker_message_for_each_gate_and_one_for_the_log():
-    assert broker_messages(growth(("clients", 5_000, 2, 70), ("gates", 4, 5, 73))).reached
-    missed = broker_messages(growth(("clients", 5_000, 2, 70), ("gates", 4, 6, 73)))
+    assert broker_messages(growth(*curves())).reached
+    missed = broker_messages(growth(*curves(gates=(4, 6, 73))))
     assert (missed.reached, missed.ours) == (False, 6)
 
 
 def test_bindings_are_constant_when_only_gates_add_some():
-    assert constant_bindings(growth(("clients", 100, 2, 70), ("rooms", 10, 2, 70), ("gates", 4, 5, 73))).reached
-    assert not constant_bindings(growth(("rooms", 10, 2, 70), ("rooms", 100, 2, 71))).reached
+    assert constant_bindings(growth(*curves())).reached
+    assert not constant_bindings(growth(*curves(rooms=(100, 2, 71)))).reached
+
+
+@pytest.mark.parametrize("read", [broker_messages, constant_bindings])
+@pytest.mark.parametrize("curve", ["clients", "rooms", "members"])
+def test_a_curve_of_one_point_says_nothing(read, curve):
+    points = [point for point in curves() if point[:2] != (curve, 1)]
+    assert read(growth(*points)) is None
 
 
 def test_one_storm_that_read_history_misses_the_goal():

@@ -212,6 +212,18 @@ async def test_an_effect_that_fails_costs_no_other(monkeypatch) -> None:
     assert bob.outlet.seqs == [1]
 
 
+async def test_a_socket_that_fails_costs_no_other_of_its_crowd(monkeypatch) -> None:
+    gate, link = make_gate(), Link()
+    gate.link_up(link)
+    crowd = [attach(gate, link, name, at=0) for name in ("ann", "bob", "cid")]
+    monkeypatch.setattr(crowd[0].outlet, "write", None)
+    gate.hub.receive_event(ROOM, event(1))
+    with pytest.raises(TypeError):
+        gate.carry_out()
+    gate.tick()
+    assert [one.outlet.seqs for one in crowd[1:]] == [[1], [1]]
+
+
 async def test_gaps_are_counted() -> None:
     gate, link = make_gate(), Link()
     gate.link_up(link)

@@ -128,6 +128,13 @@ async def test_a_query_does_not_wait_for_its_batch_to_become_full_or_old():
     assert (ack, reply[:2]) == (("ack", 1, True), ("replied", "asker"))
 
 
+async def test_a_query_behind_a_full_batch_does_not_wait_either():
+    bench, story = Bench(batch=2, linger_seconds=3600), Chronicle()
+    await bench.deliver(*map(entry, [story.created(), story.said(), story.said()]))
+    await bench.deliver(query_of(HoleQuery(room="general", after=0)))
+    assert [told[:2] for told in await bench.write(4)] == [("ack", 2), ("ack", 3), ("replied", "asker"), ("ack", 4)]
+
+
 async def test_a_lookup_is_answered_with_what_was_answered_then():
     bench, story = Bench(), Chronicle()
     log = [story.created(), story.said(actor="bob", command_id="bobs-own")]
