@@ -1,5 +1,6 @@
 """The snapshot of a room at its limits: in parts that a broker takes, and whole again at who asked."""
 
+import asyncio
 from itertools import islice
 
 import pytest
@@ -10,6 +11,7 @@ from schemas.ids import USER_ID_CHARACTERS
 from schemas.queries import QUERY_ANSWER, SnapshotQuery
 from services.room.barrier import BarrierQueries
 from services.runtime.broker import connect, open_channel
+from services.runtime.confirms import Publisher
 from tests.bed.waiting import eventually
 from tests.contract.chronicle import Chronicle
 
@@ -64,9 +66,12 @@ async def test_i7_a_room_of_10000_members_and_as_many_bans_comes_in_parts(
     story = crowd()
     while part := list(islice(story, AT_ONCE)):
         await log_side.log(part)
-    queries = BarrierQueries(channel, "room-test", answer_seconds=300, broker_seconds=10)
+    publisher = Publisher(channel, timeout_seconds=10)
+    queries = BarrierQueries(channel, publisher, "room-test", answer_seconds=300, broker_seconds=10)
     await queries.open()
+    writing = asyncio.create_task(publisher.write())
     snapshot = await queries.snapshot("general")
+    writing.cancel()
     assert [member.user for member in snapshot.state.members] == [*map(user, range(1, limits.ROOM_MEMBERS)), "alice"]
     assert (len(snapshot.state.members), len(snapshot.state.bans)) == (limits.ROOM_MEMBERS, limits.BANS)
     assert snapshot.state.seq == limits.ROOM_MEMBERS + limits.BANS
