@@ -72,14 +72,6 @@ class Settle(BaseModel):
     within_seconds: float = 60
 
 
-class Await(BaseModel):
-    """Wait until every client has so many bytes more than at the last `settle`."""
-
-    do: Literal["await"] = "await"
-    bytes_each: int
-    within_seconds: float = 120
-
-
 class Hear(BaseModel):
     """Wait until every witness has read so many stamped messages since the last `settle`."""
 
@@ -94,7 +86,7 @@ class Leave(BaseModel):
     do: Literal["leave"] = "leave"
 
 
-AnyOrder = Join | Say | Settle | Await | Hear | Leave
+AnyOrder = Join | Say | Settle | Hear | Leave
 ORDER: TypeAdapter[AnyOrder] = TypeAdapter(Annotated[AnyOrder, Field(discriminator="do")])
 
 
@@ -122,7 +114,6 @@ class Client(asyncio.BufferedProtocol):
         self.witness = witness
         self.received = 0
         self.is_ready = False
-        self.has_all = False
         self.latencies_us: list[float] = []
         self.stamps_in_order = True
         self._last_stamp = 0
@@ -144,7 +135,7 @@ class Client(asyncio.BufferedProtocol):
 
     def buffer_updated(self, size: int) -> None:
         self.received += size
-        self.crowd.note_bytes(self)
+        self.crowd.note_bytes()
         if not self.is_ready or self.witness or self._awaited:
             self._buffer += VIEW[:size]
             self._read()
@@ -155,7 +146,6 @@ class Client(asyncio.BufferedProtocol):
     def restart(self) -> None:
         """Count from nought."""
         self.received = 0
-        self.has_all = False
         self.latencies_us, self._last_stamp, self.stamps_in_order = [], 0, True
 
     def say(self, frame: bytes, answer: bytes) -> None:
@@ -212,8 +202,6 @@ class Crowd:
         self.clients: list[Client] = []
         self._ready = 0
         self._unready = 0
-        self._short = 0
-        self._target = 0
         self._deaf = 0
         self._stamps_wanted = 0
         self._last_bytes = 0.0
@@ -230,8 +218,6 @@ class Crowd:
                 return await self._say(order)
             case Settle():
                 return await self._settle(order)
-            case Await():
-                return await self._await(order)
             case Hear():
                 return await self._hear(order)
             case Leave():
@@ -245,14 +231,9 @@ class Crowd:
         if not self._unready:
             self._changed.set()
 
-    def note_bytes(self, client: Client) -> None:
+    def note_bytes(self) -> None:
         """A client received something."""
         self._last_bytes = time.monotonic()
-        if not client.has_all and self._target and client.received >= self._target:
-            client.has_all = True
-            self._short -= 1
-            if not self._short:
-                self._changed.set()
 
     def note_stamp(self, client: Client) -> None:
         """A witness read one more stamped message."""
@@ -297,19 +278,11 @@ class Crowd:
             if time.monotonic() - began > order.within_seconds:
                 return self._report(began, ok=False, said="it does not become quiet")
             await asyncio.sleep(order.quiet_seconds - quiet + 0.001)
-        self._target = self._stamps_wanted = 0
+        self._stamps_wanted = 0
         report = self._report(began)
         for client in self.clients:
             client.restart()
         return report
-
-    async def _await(self, order: Await) -> Report:
-        began = time.monotonic()
-        self._target = order.bytes_each
-        for client in self.clients:
-            client.has_all = client.received >= order.bytes_each
-        self._short = sum(not client.has_all for client in self.clients)
-        return await self._until(lambda: not self._short, began, order.within_seconds)
 
     async def _hear(self, order: Hear) -> Report:
         began = time.monotonic()

@@ -22,7 +22,7 @@ from benchmarks.bed import Nodes, stack
 from benchmarks.company import open_room, people, tokens
 from benchmarks.contender import FIRST_PORT, Running, contender, python_contender
 from benchmarks.contenders.bare import LENGTH
-from benchmarks.crowd import Await, Join, Settle
+from benchmarks.crowd import Hear, Join, Settle
 from benchmarks.dialects import Dialect
 from benchmarks.events import event_json
 from benchmarks.goals import SOCKETIO
@@ -200,55 +200,52 @@ async def _measure(name: str, server: Server, load: Load, clients: int) -> list[
             rooms=list(server.rooms),
         )
     )
-    size = await _size_of_push(server, load)
+    await _warm_up(server, load)
     steady: Case = {"clients": clients, "mode": "steady", "rate": RATE}
     burst: Case = {"clients": clients, "mode": "burst"}
     events = (BURST_DELIVERIES_OF_SOCKETIO if server.dialect is Dialect.SOCKETIO else BURST_DELIVERIES) // clients
     return [
-        Sample(contender=name, case=steady, values=await _steady(server, load, clients, size)),
-        Sample(contender=name, case=burst, values=await _burst(server, load, clients, size, events)),
+        Sample(contender=name, case=steady, values=await _steady(server, load, clients)),
+        Sample(contender=name, case=burst, values=await _burst(server, load, clients, events)),
     ]
 
 
-async def _size_of_push(server: Server, load: Load) -> int:
-    """The bytes that one event costs each client; proves that all clients get the same."""
+async def _warm_up(server: Server, load: Load) -> None:
     await load.tell(Settle(quiet_seconds=1))
     await server.push(WARM_UP)
-    report = await load.tell(Settle(quiet_seconds=1))
-    least, most = report.received
-    if least != most or least == 0 or least % WARM_UP:
-        raise CrowdTrouble(f"after {WARM_UP} events of one size clients have {least} to {most} bytes")
-    return least // WARM_UP
+    await load.tell(Hear(stamps_each=WARM_UP))
+    await load.tell(Settle())
 
 
-async def _steady(server: Server, load: Load, clients: int, size: int) -> dict[str, float]:
+async def _steady(server: Server, load: Load, clients: int) -> dict[str, float]:
     events = RATE * STEADY_SECONDS
     spent = server.meter.cpu_seconds()
     began = time.monotonic()
     for number in range(events):
         await asyncio.sleep(began + number / RATE - time.monotonic())
         await server.push(1)
-    await load.tell(Await(bytes_each=events * size))
+    await load.tell(Hear(stamps_each=events))
     spent = server.meter.cpu_seconds() - spent
-    await _check(load, events, size)
+    await _check(load, events)
     return {"cpu_us_per_delivery": spent * 1e6 / (events * clients)}
 
 
-async def _check(load: Load, events: int, size: int) -> None:
-    """Raises CrowdTrouble: somebody has more or less than all events, or a witness has them in another order."""
+async def _check(load: Load, events: int) -> None:
+    """Raises CrowdTrouble: a witness lacks an event or has them in another order, or others have not as many bytes."""
     last = await load.tell(Settle())
-    if last.received != (events * size, events * size) or last.stamps != (events, events) or not last.stamps_in_order:
-        raise CrowdTrouble(f"of {events} events of {size} bytes clients have {last.received}, witnesses {last.stamps}")
+    least, most = last.received
+    if least != most or last.stamps != (events, events) or not last.stamps_in_order:
+        raise CrowdTrouble(f"of {events} events witnesses have {last.stamps}, clients {last.received} bytes")
 
 
-async def _burst(server: Server, load: Load, clients: int, size: int, events: int) -> dict[str, float]:
+async def _burst(server: Server, load: Load, clients: int, events: int) -> dict[str, float]:
     spent = server.meter.cpu_seconds()
     began = time.monotonic()
     pushing = asyncio.create_task(server.push(events))
-    report = await load.tell(Await(bytes_each=events * size))
+    report = await load.tell(Hear(stamps_each=events))
     await pushing
     spent = server.meter.cpu_seconds() - spent
-    await _check(load, events, size)
+    await _check(load, events)
     return {
         "cpu_us_per_delivery": spent * 1e6 / (events * clients),
         "deliveries_per_second": events * clients / (report.ended - began),
