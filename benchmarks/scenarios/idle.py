@@ -92,7 +92,7 @@ async def node_ws(nodes: Nodes) -> AsyncIterator[Server]:
 @asynccontextmanager
 async def python_socketio(nodes: Nodes) -> AsyncIterator[Server]:
     """python-socketio on uvicorn."""
-    with python_contender("socketio_server", "--amqp", nodes.amqp_url, "--channel", "bench.idle") as running:
+    with python_contender("socketio_server", "--amqp", nodes.amqp_url, "--channel", "bench.idle.socketio") as running:
         yield _server(running, Dialect.SOCKETIO)
 
 
