@@ -29,6 +29,11 @@ def people(count: int) -> list[str]:
     return [f"user{number}" for number in range(count)]
 
 
+def port_of(gate: str) -> int:
+    """Where a gate with this address listens."""
+    return int(gate.rpartition(":")[2])
+
+
 @dataclass(frozen=True, slots=True)
 class Room:
     """A room as it is when it has just been made, and the gate that said so."""

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from benchmarks.sample import LIMIT, OURS, Case, Series
+from benchmarks.sample import LIMIT, OURS, SOCKETIO, Case, Series
 
-SOCKETIO: Final = "python-socketio"
 TOLERANCE: Final = 0.005
 """Of counts of broker messages: half a percent is what a counter read too early would still hide."""
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 import matplotlib as mpl
 
 from benchmarks.goals import Measured
-from benchmarks.sample import LIMIT, OURS, Case, Series
+from benchmarks.sample import LIMIT, OURS, SOCKETIO, Case, Series
 
 mpl.use("Agg")
 mpl.rcParams.update({"svg.hashsalt": "gatehouse", "svg.fonttype": "none", "axes.grid": True, "grid.alpha": 0.3})
@@ -22,7 +22,7 @@ COLORS: Final = {
     LIMIT: "#333333",
     "websockets": "#30638e",
     "ws": "#66a182",
-    "python-socketio": "#edae49",
+    SOCKETIO: "#edae49",
     "python-socketio-2": "#b07d2b",
 }
 CURVES: Final = ("clients", "gates", "rooms", "members")

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 OURS = "gatehouse"
 LIMIT = "limit"
+SOCKETIO = "python-socketio"
 
 Case = dict[str, int | str]
 """What the scenario was set to, such as `{"clients": 1000, "rate": 20}`; rates are per second."""

@@ -10,7 +10,7 @@ import json
 from typing import Final
 
 from benchmarks.bed import stack
-from benchmarks.company import Room, open_room, people, tokens
+from benchmarks.company import Room, open_room, people, port_of, tokens
 from benchmarks.contender import python_contender
 from benchmarks.crowd import Join, Leave, Report, Say, Settle
 from benchmarks.dialects import Dialect
@@ -71,7 +71,7 @@ async def _attach(endpoints: Endpoints, load: Load, room: Room, clients: int) ->
 
 
 async def _connect(endpoints: Endpoints, load: Load, clients: int) -> None:
-    port = int(endpoints.http.rpartition(":")[2])
+    port = port_of(endpoints.http)
     names = tokens(endpoints, people(USERS))
     await load.tell(Join(dialect=Dialect.GATEHOUSE, port=port, clients=clients, tokens=names))
     await load.tell(Settle())

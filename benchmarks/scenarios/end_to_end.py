@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from benchmarks.bed import Nodes, stack
-from benchmarks.company import OWNER, open_room, people, tokens
+from benchmarks.company import OWNER, open_room, people, port_of, tokens
 from benchmarks.contender import FIRST_PORT, python_contender
 from benchmarks.crowd import Hear, Join, Report, Settle
 from benchmarks.dialects import Dialect
 from benchmarks.load import CrowdTrouble, Load, crowd
 from benchmarks.meter import Meter
-from benchmarks.sample import LIMIT, OURS, Sample, percentile
+from benchmarks.sample import LIMIT, OURS, SOCKETIO, Sample, percentile
 from benchmarks.scenario import Plan, Scenario
 from benchmarks.sender import Sender, sender
 from infra.local.ports import free_port
@@ -60,7 +60,7 @@ async def gatehouse(nodes: Nodes) -> AsyncIterator[Server]:
     with stack(nodes) as endpoints:
         users = people(90)
         room = await open_room(endpoints, users)
-        port = int(endpoints.http.rpartition(":")[2])
+        port = port_of(endpoints.http)
         yield Server(
             port=port,
             inlet=port,
@@ -113,7 +113,7 @@ async def _socketio_servers(nodes: Nodes, count: int) -> AsyncIterator[Server]:
 CONTENDERS: Final[dict[str, Open]] = {
     OURS: gatehouse,
     LIMIT: broker_trip,
-    "python-socketio": python_socketio,
+    SOCKETIO: python_socketio,
     "python-socketio-2": python_socketio_pair,
 }
 

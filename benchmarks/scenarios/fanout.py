@@ -19,17 +19,16 @@ from pamqp import commands
 from pydantic_core import from_json
 
 from benchmarks.bed import Nodes, stack
-from benchmarks.company import open_room, people, tokens
+from benchmarks.company import open_room, people, port_of, tokens
 from benchmarks.contender import FIRST_PORT, Running, contender, python_contender
 from benchmarks.contenders.bare import LENGTH
 from benchmarks.crowd import Hear, Join, Settle
 from benchmarks.dialects import Dialect
 from benchmarks.events import event_json
-from benchmarks.goals import SOCKETIO
 from benchmarks.load import CrowdTrouble, Load, crowd
 from benchmarks.meter import Meter
 from benchmarks.node_peer import node_command
-from benchmarks.sample import LIMIT, OURS, Case, Sample
+from benchmarks.sample import LIMIT, OURS, SOCKETIO, Case, Sample
 from benchmarks.scenario import Plan, Scenario
 from infra.local.ports import HOST, free_port
 from schemas import routes
@@ -97,7 +96,7 @@ async def gatehouse(nodes: Nodes) -> AsyncIterator[Server]:
                     wait=False,
                 )
 
-        port = int(endpoints.http.rpartition(":")[2])
+        port = port_of(endpoints.http)
         meter = Meter(endpoints.pids_gateway)
         yield Server(port, meter, Dialect.GATEHOUSE, push, tuple(tokens(endpoints, users)), (room.room,))
         await connection.close()

@@ -17,7 +17,7 @@ from typing import Final
 from uuid import uuid4
 
 from benchmarks.bed import stack
-from benchmarks.company import OWNER, people, tokens
+from benchmarks.company import OWNER, people, port_of, tokens
 from benchmarks.counters import Counters
 from benchmarks.crowd import Hear, Join, Leave, Settle
 from benchmarks.dialects import Dialect
@@ -62,7 +62,7 @@ class Scene:
         await self.load.tell(
             Join(
                 dialect=Dialect.GATEHOUSE,
-                port=int(self.endpoints.gates[gate].rpartition(":")[2]),
+                port=port_of(self.endpoints.gates[gate]),
                 clients=clients,
                 tokens=tokens(self.endpoints, list(users)),
                 rooms=list(rooms),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from benchmarks.bed import Nodes, stack
-from benchmarks.company import open_room, people, tokens
+from benchmarks.company import open_room, people, port_of, tokens
 from benchmarks.contender import FIRST_PORT, Running, contender, python_contender
 from benchmarks.crowd import Join, Leave, Say, Settle
 from benchmarks.dialects import Dialect
@@ -21,7 +21,7 @@ from benchmarks.figures import counters_when, total
 from benchmarks.load import Load, crowd
 from benchmarks.meter import Meter
 from benchmarks.node_peer import node_command
-from benchmarks.sample import LIMIT, OURS, Sample
+from benchmarks.sample import LIMIT, OURS, SOCKETIO, Sample
 from benchmarks.scenario import Plan, Scenario
 from infra.local.ports import free_port
 
@@ -59,7 +59,7 @@ def gatehouse(rooms: int) -> Open:
         with stack(nodes) as endpoints:
             users = people(USERS)
             names = tuple([(await open_room(endpoints, users)).room for _ in range(rooms)])
-            port = int(endpoints.http.rpartition(":")[2])
+            port = port_of(endpoints.http)
             meter = Meter(endpoints.pids_gateway)
             told = tuple(tokens(endpoints, users))
             yield Server(port, meter, Dialect.GATEHOUSE, told, names, endpoints.http)
@@ -107,7 +107,7 @@ CONTENDERS: Final[tuple[tuple[str, int, Open], ...]] = (
     (LIMIT, 0, bare),
     ("websockets", 0, websockets_server),
     ("ws", 0, node_ws),
-    ("python-socketio", 0, python_socketio),
+    (SOCKETIO, 0, python_socketio),
 )
 """Each with the number of rooms that its clients spread over."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from benchmarks.bed import Nodes, stack
-from benchmarks.company import Keeper, Room, keeper, open_room, people, tokens
+from benchmarks.company import Keeper, Room, keeper, open_room, people, port_of, tokens
 from benchmarks.crowd import Join, Leave, Settle
 from benchmarks.dialects import Dialect
 from benchmarks.events import TEXT_BYTES, stamped_text
@@ -98,7 +98,7 @@ def _check(before: Counted, after: Counted) -> None:
 def _join(endpoints: Endpoints, clients: int, rooms: list[Room], *, events_each: int = 0) -> Join:
     return Join(
         dialect=Dialect.GATEHOUSE,
-        port=int(endpoints.http.rpartition(":")[2]),
+        port=port_of(endpoints.http),
         clients=clients,
         tokens=tokens(endpoints, people(USERS)),
         rooms=[room.room for room in rooms],

@@ -29,10 +29,8 @@ class Live:
     def apart(self, senders: Iterable[ClientId]) -> list[Session]:
         """Those who do not simply get the same bytes: these senders, and those whose sockets are full."""
         found = [self._sessions[place] for client in senders if (place := self._places.get(client)) is not None]
-        if any(map(_is_paused, self._backlogs)):
-            paused = compress(self._sessions, map(_is_paused, self._backlogs))
-            found += [session for session in paused if session not in found]
-        return found
+        paused = compress(self._sessions, map(_is_paused, self._backlogs))
+        return found + [session for session in paused if session not in found]
 
     def outlets_without(self, apart: Sequence[Session]) -> Sequence[Outlet]:
         """Everybody's outlets but these sessions'."""

@@ -4,7 +4,6 @@ import pytest
 
 from benchmarks.goals import (
     GOALS,
-    SOCKETIO,
     Bound,
     against,
     at_least,
@@ -16,7 +15,7 @@ from benchmarks.goals import (
     storm_reads,
     worst_against,
 )
-from benchmarks.sample import LIMIT, OURS
+from benchmarks.sample import LIMIT, OURS, SOCKETIO
 from tests.unit.benchmarks.series import series
 
 CASE = {"clients": 1_000}
