@@ -5,51 +5,21 @@ import subprocess
 
 import httpx
 
-from infra.deadline import wait_until
 from infra.local.broker import FRESH_COUNTERS, BrokerNode, BrokerPorts, server_program
 from infra.local.handshake import broker_answers
 from infra.process import is_alive, kill_process, last_lines, stop_process
 from tests.bed.containers import Container
+from tests.bed.node import Node
 
 USER = "gatehouse"
-READY_SECONDS = 90.0
 
 
-class Broker:
-    """What a test may do to the broker. Ports and data survive stop, kill and start.
+class Broker(Node):
+    """What a test may do to the broker; `url` logs in to the virtual host `/`."""
 
-    `url` logs in to the virtual host `/`; `inner_url` is the same seen from another container, None without containers.
-    """
-
-    url: str
+    what = "broker"
+    ready_seconds = 90.0
     management_url: str
-    inner_url: str | None = None
-    _ready_since_start = False
-
-    def start(self):
-        """Start it when it is down; return when a login succeeds and the counters answer. Nothing is asked of one that
-        no test has put down: every test says this twice."""
-        if self._ready_since_start:
-            return
-        if not self.running():
-            self._launch()
-        if not wait_until(self._ready, READY_SECONDS):
-            raise AssertionError(f"the broker is not ready after {READY_SECONDS} seconds:\n{self.log_tail()}")
-        self._ready_since_start = True
-
-    def stop(self):
-        """A polite shutdown (SIGTERM)."""
-        self._ready_since_start = False
-        self._end()
-
-    def kill(self):
-        """SIGKILL, back only by `start`."""
-        self._ready_since_start = False
-        self._cut()
-
-    def restart(self):
-        self.stop()
-        self.start()
 
     def alarm(self):
         """Pretend that memory is short: whoever publishes is blocked, until `calm` or the next start."""

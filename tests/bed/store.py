@@ -1,46 +1,19 @@
 """One MongoDB-speaking store for the test session, as a process or as a container behind the same few verbs."""
 
-from infra.deadline import wait_until
 from infra.local.store import StoreNode, store_answers
 from infra.process import is_alive, kill_process, last_lines, stop_process
 from tests.bed.containers import Container
+from tests.bed.node import Node
 
-READY_SECONDS = 60.0
 
+class Store(Node):
+    """What a test may do to the store; `url` names no database."""
 
-class Store:
-    """What a test may do to the store. Port and data survive stop, kill and start.
+    what = "store"
+    ready_seconds = 60.0
 
-    `url` names no database; `inner_url` is the same seen from another container (None without containers).
-    """
-
-    url: str
-    inner_url: str | None = None
-    _ready_since_start = False
-
-    def start(self):
-        """Start it when it is down; return when a ping comes back. One that no test has put down is asked nothing."""
-        if self._ready_since_start:
-            return
-        if not self.running():
-            self._launch()
-        if not wait_until(lambda: store_answers(self.url), READY_SECONDS):
-            raise AssertionError(f"the store is not ready after {READY_SECONDS} seconds:\n{self.log_tail()}")
-        self._ready_since_start = True
-
-    def stop(self):
-        """A polite shutdown (SIGTERM)."""
-        self._ready_since_start = False
-        self._end()
-
-    def kill(self):
-        """SIGKILL, back only by `start`."""
-        self._ready_since_start = False
-        self._cut()
-
-    def restart(self):
-        self.stop()
-        self.start()
+    def _ready(self):
+        return store_answers(self.url)
 
 
 class LocalStore(Store):
