@@ -3,7 +3,7 @@
 GATES ?= 1
 ROOMS ?= 1
 HISTORIES ?= 1
-REPEATS ?= 5
+REPEATS ?= 3
 AT_ONCE ?= 2
 
 PYTHON ?= python3

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.bed import FOLDER, nodes
-from benchmarks.machine import machine_line
+from benchmarks.machine import machine_line, versions_line
 from benchmarks.plots import draw
 from benchmarks.report import Chapter, goals_table, report
 from benchmarks.sample import Series
@@ -53,7 +53,7 @@ def _arguments() -> Namespace:
     parser = ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("scenarios", nargs="*", help=f"of {', '.join(SCENARIOS)}; all of them without a name")
     parser.add_argument("--quick", action="store_true", help="see that it works; the figures mean little")
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--into", type=Path, help="where samples are kept, one file a scenario; the report goes beside")
     asked = parser.parse_args()
     if asked.scenarios != [REPORT] and (unknown := set(asked.scenarios) - set(SCENARIOS)):
@@ -67,6 +67,7 @@ def _run(scenario: Scenario, plan: Plan, folder: Path) -> None:
     series = Series(
         scenario=scenario.name,
         machine=machine_line(),
+        versions=versions_line(plan.nodes.management_url),
         taken_at=datetime.now(UTC).isoformat(timespec="seconds"),
         samples=samples,
     )

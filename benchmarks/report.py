@@ -100,9 +100,11 @@ def figure(number: float) -> str:
 
 
 def _taken(measured: Measured) -> Iterator[str]:
-    """On what and when, one line for each scenario."""
+    """On what, of what and when."""
+    for words in dict.fromkeys(words for series in measured.values() for words in (series.machine, series.versions)):
+        yield f"- {words}"
     for series in measured.values():
-        yield f"- `{series.scenario}`: {series.taken_at}, {series.repeats} repeats, {series.machine}"
+        yield f"- `{series.scenario}`: {series.taken_at}, {series.repeats} repeats"
 
 
 def _goal_row(goal: Goal, reading: Reading | None) -> list[str]:

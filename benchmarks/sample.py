@@ -28,6 +28,7 @@ class Series(BaseModel, frozen=True):
 
     scenario: str
     machine: str
+    versions: str
     taken_at: str
     samples: list[Sample]
 

@@ -14,7 +14,7 @@ class Plan:
     """How thorough to be. `quick` shows that everything works, with figures that mean little."""
 
     nodes: Nodes
-    repeats: int = 5
+    repeats: int = 3
     quick: bool = False
 
 

@@ -31,7 +31,7 @@ from infra.local.endpoints import Endpoints
 
 CLIENTS: Final = (100, 300, 1_000, 3_000, 5_000)
 GATES: Final = (1, 2, 3, 4)
-ROOMS: Final = (10, 100, 1_000, 3_000)
+ROOMS: Final = (10, 100, 1_000, 10_000)
 """Each is looked up in the store when it is made, so making many takes the longest of all."""
 MEMBERS: Final = (10, 100, 1_000, 10_000)
 CLIENTS_OF_GATES: Final = 240

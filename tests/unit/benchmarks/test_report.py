@@ -42,7 +42,7 @@ def test_every_scenario_has_a_chapter_whether_it_was_measured_or_not():
     text = report({"fanout": TAKEN}, chapters, {"fanout": ["plots/cost.svg"]})
     assert "## Fan-out (`fanout`)\n\nHow it is done.\n\n![Fan-out](plots/cost.svg)\n\n| contender |" in text
     assert "## Idle (`idle`)\n\nHow that is done.\n\nNot measured.\n" in text
-    assert "- `fanout`: 2026-11-28T10:00:00+00:00, 2 repeats, 2 x Test" in text
+    assert "- 2 x Test\n- RabbitMQ 0\n- `fanout`: 2026-11-28T10:00:00+00:00, 2 repeats\n" in text
 
 
 @pytest.mark.parametrize(
