@@ -5,16 +5,20 @@ ROOMS ?= 1
 HISTORIES ?= 1
 REPEATS ?= 3
 AT_ONCE ?= 2
+MINUTES ?= 10
+SEED ?= $(shell date +%s)
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BENCH := $(VENV)/.bench
+RELIABILITY := tests/reliability
+ON_BED := bed=$$($(BIN)/python -m infra.testbed) && GATEHOUSE_TEST_BED=$$bed
 SIZES := --gates $(GATES) --rooms $(ROOMS) --histories $(HISTORIES)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run up down test bench bench-quick bench-report check fmt generate lock images
+.PHONY: help venv run up down test chaos chaos-bugs soak bench bench-quick bench-report check fmt generate lock images
 
 help: ## List the targets.
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -41,7 +45,17 @@ down: venv ## Stop what `make up` started. Data and logs stay in .run/
 	@$(BIN)/python -m infra.local down
 
 test: venv ## The whole suite, on containers where a Docker engine can be had, else on local processes. TESTS= a part, AT_ONCE= how many files at a time.
-	@bed=$$($(BIN)/python -m infra.testbed) && GATEHOUSE_TEST_BED=$$bed $(BIN)/pytest -n $(AT_ONCE) --dist loadfile $(TESTS)
+	@$(ON_BED) $(BIN)/pytest -n $(AT_ONCE) --dist loadfile $(TESTS)
+
+chaos: venv ## Break everything for MINUTES= from SEED= (or FAULTS= alone), check every promise, report; kept in .run/reports
+	@$(ON_BED) GATEHOUSE_CHAOS_SEED=$(SEED) GATEHOUSE_CHAOS_MINUTES=$(MINUTES) GATEHOUSE_CHAOS_FAULTS='$(FAULTS)' GATEHOUSE_REPORTS=.run/reports \
+		$(BIN)/pytest -q $(RELIABILITY)/test_chaos.py
+
+chaos-bugs: venv ## Plant bugs into the workers, one after another, and see that the checks find each.
+	@$(ON_BED) GATEHOUSE_SCALE=full GATEHOUSE_REPORTS=.run/reports $(BIN)/pytest -q $(RELIABILITY)/test_planted_bugs.py
+
+soak: venv ## 2,000 connections and 100 messages a second for ten minutes while everything breaks.
+	@$(ON_BED) GATEHOUSE_SCALE=full GATEHOUSE_REPORTS=.run/reports $(BIN)/pytest -q $(RELIABILITY)/test_soak.py
 
 $(BENCH): $(STAMP) requirements/bench.txt
 	$(BIN)/pip install --quiet --quiet --no-deps --require-hashes -r requirements/bench.txt

@@ -3,11 +3,12 @@
 import asyncio
 import secrets
 import signal
+from dataclasses import replace
 
 import httpx
 
 from infra.local import demo_token
-from infra.local.workers import Kind, Worker, WorkerSettings
+from infra.local.workers import SERVICES_COMMAND, Kind, Worker, WorkerSettings
 from infra.process import is_alive, kill_process, last_lines, send_signal
 from tests.bed.management import NO_TLS
 from tests.bed.waiting import eventually
@@ -48,8 +49,12 @@ class Service:
         return self._process is not None and is_alive(self._process)
 
     async def start(self):
-        self._process = self._worker.start(self._settings)
+        self.launch()
         await self.ready()
+
+    def launch(self):
+        """Start it and wait for nothing."""
+        self._process = self._worker.start(self._settings)
 
     async def ready(self, within_seconds=READY_SECONDS):
         """Wait for /readyz to say 200; fails at once when the process has ended."""
@@ -65,6 +70,10 @@ class Service:
     async def stop(self, within_seconds=STOP_SECONDS):
         """SIGTERM; SIGKILL and a failure when it has not ended in time."""
         send_signal(self._process, signal.SIGTERM)
+        await self.ended(within_seconds)
+
+    async def ended(self, within_seconds=STOP_SECONDS):
+        """Wait for the end that it was told to come to; SIGKILL and a failure when it has not come in time."""
         try:
             await eventually(lambda: not self.alive(), within_seconds, f"{self._worker.log.stem} ends on SIGTERM")
         finally:
@@ -87,10 +96,12 @@ class Service:
 class Stack:
     """`gates`, `rooms`, `histories`: lists of Service, in order; new ones can be added by `add`."""
 
-    def __init__(self, settings, folder, ports):
+    def __init__(self, settings, folder, ports, told=None):
+        """`told(kind, port)`: what a new worker of a kind, which listens on a port, is told beside what all are."""
         self._settings = settings
         self._folder = folder
         self._ports = ports
+        self._told = told
         self._services = {kind: [] for kind in Kind}
         self.amqp_url = settings.amqp_url
         self.mongo_url = settings.mongo_url
@@ -121,8 +132,18 @@ class Stack:
         return self._services[Kind(kind)][index]
 
     async def start(self, gates, rooms, histories):
-        wanted = {Kind.HISTORY: histories, Kind.ROOM: rooms, Kind.GATEWAY: gates}
-        await _together(self.add(kind, count) for kind, count in wanted.items())
+        self.make(gates, rooms, histories)
+        await self.start_made()
+
+    def make(self, gates, rooms, histories):
+        """Say what there is to be; nothing runs yet."""
+        for kind, count in {Kind.HISTORY: histories, Kind.ROOM: rooms, Kind.GATEWAY: gates}.items():
+            for _ in range(count):
+                self._new_service(kind)
+
+    async def start_made(self):
+        """Start all that there is to be, side by side."""
+        await _together(service.start() for services in self._services.values() for service in services)
 
     async def add(self, kind, count=1):
         """Start more of a kind, side by side; return them when they are ready."""
@@ -133,6 +154,12 @@ class Stack:
     def kill9(self, kind, index=0):
         """SIGKILL; back when the pid is gone."""
         self.service(kind, index).kill9()
+
+    def kill9_all(self):
+        for services in self._services.values():
+            for service in services:
+                if service.alive():
+                    service.kill9()
 
     async def restart(self, kind, index=0):
         """SIGTERM when it still runs, then the same again on the same port, ready."""
@@ -154,11 +181,14 @@ class Stack:
     def _new_service(self, kind):
         services = self._services[kind]
         log = self._folder / f"{kind}-{len(services) + 1}.log"
-        services.append(Service(Worker(kind, self._ports.take(), log), self._settings))
+        port = self._ports.take()
+        own = {} if self._told is None else self._told(kind, port)
+        environment = {**self._settings.environment, **own}
+        services.append(Service(Worker(kind, port, log), replace(self._settings, environment=environment)))
         return services[-1]
 
 
-def worker_settings(amqp_url, mongo_url, *, shards, demo, environment):
+def worker_settings(amqp_url, mongo_url, *, shards, demo, environment, command=SERVICES_COMMAND):
     return WorkerSettings(
         amqp_url=amqp_url,
         mongo_url=mongo_url,
@@ -166,6 +196,7 @@ def worker_settings(amqp_url, mongo_url, *, shards, demo, environment):
         shards=shards,
         demo=demo,
         log_level=None,
+        command=command,
         environment=environment,
     )
 

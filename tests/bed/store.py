@@ -1,7 +1,12 @@
-"""One MongoDB-speaking store for the test session, as a process or as a container behind the same few verbs."""
+"""One MongoDB-speaking store for the test session, as a process or as a container behind the same few verbs.
+
+`pause` lets it stand still until `unpause`; `pid` is the process on this machine.
+"""
+
+import signal
 
 from infra.local.store import StoreNode, store_answers
-from infra.process import is_alive, kill_process, last_lines, stop_process
+from infra.process import is_alive, kill_process, last_lines, send_signal, stop_process
 from tests.bed.containers import Container
 from tests.bed.node import Node
 
@@ -31,6 +36,15 @@ class LocalStore(Store):
     def _cut(self):
         kill_process(self._process)
 
+    def pid(self):
+        return self._process.pid
+
+    def pause(self):
+        send_signal(self._process, signal.SIGSTOP)
+
+    def unpause(self):
+        send_signal(self._process, signal.SIGCONT)
+
     def discard(self):
         if self._process is not None:
             kill_process(self._process)
@@ -57,6 +71,15 @@ class ContainerStore(Store):
 
     def _cut(self):
         self._container.kill()
+
+    def pid(self):
+        return self._container.pid()
+
+    def pause(self):
+        self._container.pause()
+
+    def unpause(self):
+        self._container.unpause()
 
     def discard(self):
         self._container.remove()

@@ -12,8 +12,10 @@ from typing import Any
 from services.runtime.broker import wait_or
 from tests.reliability.journal import (
     Answered,
+    Asked,
     Attached,
     Bye,
+    Detached,
     Got,
     Journal,
     Lagged,
@@ -28,6 +30,7 @@ from tests.reliability.line import Line, NotOpened
 OPEN_SECONDS = 20.0
 PAUSE_SECONDS = (0.05, 0.3)
 """Between two tries to connect, and before a refused attach is repeated. Much shorter than a real client's."""
+DOOR = "websocket"
 LONGEST_RETURN_SECONDS = 5.0
 """A `retry_after_seconds` above this fails the run instead of stretching it."""
 
@@ -44,7 +47,9 @@ class FleetClient:
         home: int = 0,
         *,
         receive_buffer: int | None = None,
+        insists_after: tuple[float, float] | None = None,
     ) -> None:
+        """`insists_after`: one that was sent out of a room, or not let in, tries to come back after so many seconds."""
         self.user = user
         self.rooms = tuple(rooms)
         self.journal = Journal()
@@ -60,17 +65,23 @@ class FleetClient:
         self._token = token
         self._gates = gates
         self._buffer = receive_buffer
+        self._insists_after = insists_after
         self._attached: set[str] = set()
         self._on_line: set[str] = set()
         self._retry: dict[str, asyncio.TimerHandle] = {}
         self._ended = asyncio.Event()
         self._chance = Random(user)
         self._return_seconds: float | None = None
+        self._away_seconds: float | None = None
 
     @property
     def settled(self) -> bool:
         """Whether it is connected, and attached to all of its rooms."""
         return len(self._attached) == len(self.rooms)
+
+    def is_attached_to(self, room: str) -> bool:
+        """Whether events of the room come now."""
+        return room in self._attached
 
     @property
     def connections(self) -> int:
@@ -104,6 +115,11 @@ class FleetClient:
         if self.line is not None:
             self.line.cut()
 
+    def stay_away(self, seconds: float) -> None:
+        """Pull the cable, and come back after so long."""
+        self._away_seconds = seconds
+        self.cut()
+
     # Writing.
 
     def wish(self, command_id: str, **frame: Any) -> None:
@@ -115,11 +131,15 @@ class FleetClient:
         frame = self.outstanding.get(command_id)
         if frame is not None and self.line is not None:
             self._on_line.add(command_id)
+            again = frame.get("retry", False)
+            self.journal.append(Asked(command_id, frame["room"], frame["type"], DOOR, again, time.monotonic()))
             self.line.send(**frame)
 
-    def _send_later(self, key: str, send: Callable[[], None]) -> None:
+    def _send_later(
+        self, key: str, send: Callable[[], None], pause_seconds: tuple[float, float] = PAUSE_SECONDS
+    ) -> None:
         if not self._ended.is_set():
-            pause = self._chance.uniform(*PAUSE_SECONDS)
+            pause = self._chance.uniform(*pause_seconds)
             self._retry[key] = asyncio.get_running_loop().call_later(pause, send)
 
     # The connection.
@@ -141,6 +161,9 @@ class FleetClient:
         self._attached.clear()
 
     def _pause_before_return(self) -> float:
+        if self._away_seconds is not None:
+            away, self._away_seconds = self._away_seconds, None
+            return away
         told, self._return_seconds = self._return_seconds, None
         return self._chance.uniform(*PAUSE_SECONDS) if told is None else min(told, LONGEST_RETURN_SECONDS)
 
@@ -156,6 +179,9 @@ class FleetClient:
         known = self.positions.get(room)
         position = None if known is None else {"epoch": known[0], "seq": known[1]}
         self.line.send(type="attach", id=f"attach:{room}", room=room, position=position)
+
+    def _attach_later(self, room: str) -> None:
+        self._send_later(f"attach:{room}", lambda: self._attach(room), self._insists_after or PAUSE_SECONDS)
 
     # What it is told.
 
@@ -193,11 +219,14 @@ class FleetClient:
             case "lagged":
                 self.journal.append(Lagged(room, frame["from"], frame["to"]))
             case "detached":
+                self.journal.append(Detached(room, frame["code"], time.monotonic()))
                 self._attached.discard(room)
+                if self._insists_after is not None:
+                    self._attach_later(room)
 
     def _receive_event(self, frame: dict[str, Any]) -> None:
         room, seq, command_id = frame["room"], frame["seq"], frame["command_id"]
-        self.journal.append(Got(room, frame["epoch"], seq, command_id))
+        self.journal.append(Got(room, frame["epoch"], seq, command_id, frame.get("text"), time.monotonic()))
         known = self.positions.get(room)
         if known is not None and seq > known[1]:
             self.positions[room] = frame["epoch"], seq
@@ -206,7 +235,7 @@ class FleetClient:
 
     def _receive_accepted(self, frame: dict[str, Any]) -> None:
         room, seq, command_id = frame["room"], frame["seq"], frame["command_id"]
-        self.journal.append(Answered(room, frame["epoch"], seq, command_id))
+        self.journal.append(Answered(room, frame["epoch"], seq, command_id, time.monotonic()))
         self.accepted.add(command_id)
         self.outstanding.pop(command_id, None)
         self._on_line.discard(command_id)
@@ -214,12 +243,12 @@ class FleetClient:
             self.positions[room] = frame["epoch"], seq
 
     def _receive_refused(self, frame: dict[str, Any]) -> None:
-        self.journal.append(Refused(frame["code"], frame["retry"]))
         number = str(frame.get("id"))
+        self.journal.append(Refused(frame["code"], frame["retry"], frame["definite"], number, time.monotonic()))
         kind, _, room = number.partition(":")
         if kind == "attach":
             self.refused_attaches += 1
-            self._send_later(number, lambda: self._attach(room))
+            self._attach_later(room)
         elif number in self.outstanding and frame["retry"]:
             self._on_line.discard(number)
             if not frame["definite"]:

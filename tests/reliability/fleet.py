@@ -6,18 +6,19 @@ import asyncio
 import resource
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from random import Random
 from typing import Any, NamedTuple
 
-import pymongo
-
 from services.runtime.broker import wait_or
 from tests.bed.native import NativeClient
 from tests.bed.waiting import eventually
-from tests.reliability.checks import Finding, Place, Stored, judge_answers, judge_client, judge_store
+from tests.reliability.checks.anomalies import Finding, Place, Stored
+from tests.reliability.checks.following import judge_client
+from tests.reliability.checks.keeping import judge_answers, judge_store
 from tests.reliability.client import FleetClient
+from tests.reliability.dump import stored_events
 from tests.reliability.journal import Answered
 
 CONNECTS_AT_ONCE = 50
@@ -41,7 +42,8 @@ class Size(NamedTuple):
 class Fleet:
     """`clients` follow `rooms`, the first ones of them write too. `sent` is when each command was first sent."""
 
-    def __init__(self, stack: Any, size: Size, prefix: str) -> None:
+    def __init__(self, stack: Any, size: Size, prefix: str, gates: Sequence[str] | None = None) -> None:
+        """`gates`: where the stack's gates are found, where that is not where they listen."""
         self.stack = stack
         self.size = size
         self.rooms = [f"{prefix}-{number}" for number in range(size.rooms)]
@@ -49,7 +51,7 @@ class Fleet:
         self.sent: dict[str, float] = {}
         self.bytes_sent = 0
         self.delays: list[float] = []
-        self._gates = [gate.url for gate in stack.gates]
+        self._gates = [gate.url for gate in stack.gates] if gates is None else list(gates)
         self.clients = [self._client(f"{prefix}-user-{number}", number) for number in range(size.clients)]
         self.writers = self.clients[: size.writers]
         self._quiet = asyncio.Event()
@@ -179,19 +181,17 @@ class Fleet:
 
     def documents(self) -> list[Stored]:
         """Every stored event of the rooms."""
-        with pymongo.MongoClient(self.stack.mongo_url) as store:
-            rows = list(store.get_default_database()["events"].find({"room": {"$in": self.rooms}}))
-        return [Stored(row["room"], row["epoch"], row["seq"], row["actor"], row["command_id"]) for row in rows]
+        return stored_events(self.stack.mongo_url, self.rooms)
 
     def _stored(self) -> dict[Place, Stored]:
         return {(event.room, event.seq): event for event in self.documents()}
 
 
 @asynccontextmanager
-async def fleet_of(stack: Any, size: Size, prefix: str) -> AsyncIterator[Fleet]:
+async def fleet_of(stack: Any, size: Size, prefix: str, gates: Sequence[str] | None = None) -> AsyncIterator[Fleet]:
     """A fleet that has begun; it goes home at the end."""
     _raise_file_limit(2 * size.clients + FILES_BESIDE)
-    fleet = Fleet(stack, size, prefix)
+    fleet = Fleet(stack, size, prefix, gates)
     try:
         await fleet.begin()
         yield fleet

@@ -27,7 +27,7 @@ async def summed(gates: Any, name: str) -> dict[str, float]:
     return total
 
 
-def resident_mib(gate: Any) -> float:
-    """How much memory a gate's process holds now."""
-    status = Path(f"/proc/{gate.pid}/status").read_text()
+def resident_mib(process: Any) -> float:
+    """How much memory a process holds now."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
     return int(status.partition("VmRSS:")[2].split()[0]) / 1024

@@ -1,6 +1,7 @@
-"""What one client of a workload was told, as it came: the only evidence the checks look at.
+"""What one client of a workload asked and was told, as it came: the only evidence the checks look at.
 
-Entries are told in the words of docs/protocol.md. Nothing is judged and nothing is dropped here.
+Entries are told in the words of docs/protocol.md. Nothing is judged and nothing is dropped here. Every `at` is seconds
+of one monotonic clock, that of the process which carries all clients.
 """
 
 from __future__ import annotations
@@ -23,29 +24,83 @@ class Attached(NamedTuple):
     seq: int
 
 
+class Detached(NamedTuple):
+    """No event of the room comes any more."""
+
+    room: str
+    code: str
+    at: float
+
+
 class Got(NamedTuple):
-    """An event."""
+    """An event; `text` is a message's."""
 
     room: str
     epoch: str
     seq: int
     command_id: str
+    text: str | None = None
+    at: float = 0.0
+
+
+class Asked(NamedTuple):
+    """A try of a command goes out, through one of the doors; `again` flags it as a repeat of one without an answer."""
+
+    command_id: str
+    room: str
+    verb: str
+    door: str
+    again: bool
+    at: float
 
 
 class Answered(NamedTuple):
-    """A command of the client was accepted."""
+    """A command that makes an event was accepted."""
 
     room: str
     epoch: str
     seq: int
     command_id: str
+    at: float = 0.0
+
+
+class Done(NamedTuple):
+    """A command was accepted that makes no event, or none that the answer names. `upto` is the seq that a mark asked
+    for."""
+
+    room: str
+    verb: str
+    upto: int
+    command_id: str
+    at: float
 
 
 class Refused(NamedTuple):
-    """A command or an attach was refused; `retry` says that it may be sent again."""
+    """A command or an attach was refused; `retry` says that it may be sent again, `definite` that this try did
+    nothing."""
 
     code: str
     retry: bool
+    definite: bool = True
+    command_id: str = ""
+    at: float = 0.0
+
+
+class Unanswered(NamedTuple):
+    """A try had no answer in its time: what became of it is not known."""
+
+    command_id: str
+    at: float
+
+
+class Peeked(NamedTuple):
+    """Somebody looked into a room by one way or another. `seqs` are what was shown; None: it was refused."""
+
+    room: str
+    way: str
+    seqs: tuple[int, ...] | None
+    since: float
+    at: float
 
 
 class Reset(NamedTuple):
@@ -86,7 +141,23 @@ class Lost(NamedTuple):
     owed: frozenset[str]
 
 
-Entry = Opened | Attached | Got | Answered | Refused | Reset | Lagged | Service | Bye | Lost
+Entry = (
+    Opened
+    | Attached
+    | Detached
+    | Got
+    | Asked
+    | Answered
+    | Done
+    | Refused
+    | Unanswered
+    | Peeked
+    | Reset
+    | Lagged
+    | Service
+    | Bye
+    | Lost
+)
 
 
 class Journal(list[Entry]):

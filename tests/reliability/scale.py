@@ -28,6 +28,10 @@ SIZES = {
         small=Size(clients=60, rooms=6, rooms_each=1, writers=12, rate=60, seconds=2),
         full=Size(clients=2_000, rooms=100, rooms_each=1, writers=100, rate=100, seconds=15),
     ),
+    "soak": Sizes(
+        small=Size(clients=100, rooms=5, rooms_each=1, writers=20, rate=50, seconds=15),
+        full=Size(clients=2_000, rooms=50, rooms_each=1, writers=100, rate=100, seconds=600),
+    ),
     "slow reader": Sizes(
         small=Size(clients=20, rooms=2, rooms_each=1, writers=10, rate=120, seconds=2, text_bytes=15_000),
         full=Size(clients=500, rooms=10, rooms_each=1, writers=20, rate=200, seconds=60, text_bytes=1_000),

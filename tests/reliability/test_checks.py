@@ -1,11 +1,44 @@
 """The checks find every anomaly they define, and nothing in a run that is well."""
 
+from collections import Counter
+
 import pytest
 
-from tests.reliability.checks import Anomaly, Stored, judge_answers, judge_client, judge_store
-from tests.reliability.journal import Answered, Attached, Got, Lagged, Lost, Opened, Refused, Reset
+from tests.reliability.checks.anomalies import Anomaly, Stored
+from tests.reliability.checks.ending import (
+    judge_outstanding,
+    judge_parked,
+    judge_presence,
+    judge_unread,
+    unread_of,
+)
+from tests.reliability.checks.following import judge_client
+from tests.reliability.checks.keeping import (
+    judge_answers,
+    judge_message_ids,
+    judge_refusals,
+    judge_store,
+    judge_wishes,
+    judge_writers,
+)
+from tests.reliability.checks.ordering import judge_order, judge_split
+from tests.reliability.checks.secrecy import judge_leaks
+from tests.reliability.journal import (
+    Answered,
+    Asked,
+    Attached,
+    Done,
+    Got,
+    Lagged,
+    Lost,
+    Opened,
+    Peeked,
+    Refused,
+    Reset,
+    Unanswered,
+)
 
-STORED = {("r", seq): Stored("r", "e", seq, "ann", f"c{seq}") for seq in range(1, 6)}
+STORED = {("r", seq): Stored("r", "e", seq, "ann", f"c{seq}", text=f"text {seq}") for seq in range(1, 6)}
 BEGIN = [Opened(0, 0.0), Attached("r", "e", 2)]
 
 
@@ -46,6 +79,7 @@ def test_a_run_that_is_well_has_no_anomaly(entries):
         (Anomaly.PHANTOM, [*got(3, 4), Got("r", "e", 5, "another")]),
         (Anomaly.PHANTOM, [*got(3, 4), Got("r", "f", 5, "c5")]),
         (Anomaly.PHANTOM, [*got(3, 4, 5), Got("r", "e", 6, "c6")]),
+        (Anomaly.PHANTOM, [*got(3, 4), Got("r", "e", 5, "c5", "another text")]),
         (Anomaly.UNFINISHED, got(3, 4)),
         (Anomaly.STRANGER, [*got(3, 4, 5), Lost(None, frozenset()), Opened(0, 1.0), Got("r", "e", 5, "c5")]),
         (Anomaly.WRONG_START, [*got(3), Opened(0, 1.0), Attached("r", "e", 4), *got(5)]),
@@ -94,3 +128,170 @@ def test_a_good_run_of_store_and_answers_has_no_anomaly():
     answers = [Answered("r", "e", 4, "c4"), Answered("r", "e", 4, "c4")]
     assert judge_store(STORED.values()) == []
     assert judge_answers({"ann": answers}, STORED) == []
+
+
+def asked(*command_ids, at=0.0, again=False):
+    return [Asked(command_id, "r", "send", "rest", again, at) for command_id in command_ids]
+
+
+ALL_ASKED = asked("c1", "c2", "c3", "c4", "c5")
+
+
+def wishes(*entries):
+    return [finding.anomaly for finding in judge_wishes({"ann": [*ALL_ASKED, *entries]}, STORED.values())]
+
+
+def test_what_somebody_asked_for_may_be_stored():
+    assert wishes() == []
+    assert wishes(Refused("overloaded", retry=True, definite=True, command_id="c3"), Answered("r", "e", 3, "c3")) == []
+
+
+def test_what_nobody_asked_for_is_found():
+    found = judge_wishes({"ann": asked("c1", "c2", "c3", "c4"), "bob": asked("c5")}, STORED.values())
+    assert [(each.anomaly, each.seq) for each in found] == [(Anomaly.UNASKED, 5)]
+
+
+def test_what_was_certainly_refused_and_is_stored_is_found():
+    assert wishes(Refused("muted", retry=False, definite=True, command_id="c3")) == [Anomaly.APPLIED_THOUGH_REFUSED]
+
+
+@pytest.mark.parametrize(
+    "unknown",
+    [
+        Unanswered("c3", 1.0),
+        Lost(None, frozenset({"c3"})),
+        Refused("no_answer", retry=True, definite=False, command_id="c3"),
+    ],
+)
+def test_a_refusal_says_nothing_of_an_earlier_try_without_an_answer(unknown):
+    assert wishes(unknown, Refused("not_a_member", retry=False, definite=True, command_id="c3")) == []
+
+
+def test_an_event_of_a_replaced_writer_is_found():
+    events = [STORED["r", seq]._replace(fence=fence) for seq, fence in enumerate((1, 1, 2, 1, 2), start=1)]
+    assert [(each.anomaly, each.seq) for each in judge_writers(events)] == [(Anomaly.STALE_WRITER, 4)]
+    assert judge_writers([STORED["r", seq]._replace(fence=seq // 2) for seq in range(1, 6)]) == []
+
+
+@pytest.mark.parametrize(("ids", "wrong"), [((7, 8, 9), []), ((7, 9, 8), [3]), ((7, 7, 8), [2])])
+def test_message_ids_that_repeat_or_fall_are_found(ids, wrong):
+    events = [STORED["r", seq]._replace(message_id=f"msg_{number}") for seq, number in enumerate(ids, start=1)]
+    assert [(each.anomaly, each.seq) for each in judge_message_ids(events)] == [
+        (Anomaly.MISNUMBERED, seq) for seq in wrong
+    ]
+
+
+def test_a_message_id_of_two_rooms_is_found():
+    events = [Stored(room, "e", 1, "ann", "c", message_id="msg_1") for room in ("r", "s")]
+    assert [each.anomaly for each in judge_message_ids(events)] == [Anomaly.MISNUMBERED]
+
+
+def test_who_may_do_everything_is_never_refused_for_good():
+    journals = {
+        "ann": [Refused("not_allowed", retry=False, command_id="c1"), Refused("overloaded", retry=True)],
+        "bob": [Refused("not_a_member", retry=False, command_id="c2")],
+    }
+    assert [(each.anomaly, each.who) for each in judge_refusals(journals, {"ann"})] == [
+        (Anomaly.REFUSED_FOR_GOOD, "ann")
+    ]
+
+
+def test_two_events_under_one_seq_are_found_whoever_was_told():
+    told = {"ann": [Answered("r", "e", 3, "c3")], "bob": got(3), "eve": [Got("r", "e", 3, "other")]}
+    assert [(each.anomaly, each.who) for each in judge_split(told)] == [(Anomaly.SPLIT, "eve")]
+    assert judge_split({"ann": got(3), "bob": [Got("r", "f", 3, "other"), Got("s", "e", 3, "other")]}) == []
+
+
+def operation(who, command_id, seq, since, until):
+    return {who: [Asked(command_id, "r", "send", "rest", False, since), Answered("r", "e", seq, command_id, until)]}
+
+
+def test_who_began_after_another_was_answered_has_the_higher_seq():
+    first, second = operation("ann", "a", 5, 0.0, 1.0), operation("bob", "b", 4, 2.0, 3.0)
+    assert [(each.anomaly, each.who) for each in judge_order(first | second)] == [(Anomaly.REORDERED, "bob")]
+    assert judge_order(first | operation("bob", "b", 4, 0.5, 3.0)) == []
+    assert judge_order(first | operation("bob", "b", 6, 2.0, 3.0)) == []
+
+
+def test_a_command_counts_from_its_first_try_to_its_first_answer():
+    again = {
+        "bob": [
+            *asked("b", at=0.5),
+            *asked("b", at=2.0, again=True),
+            Answered("r", "e", 4, "b", 3.0),
+            *asked("b", at=8.0, again=True),
+            Answered("r", "e", 4, "b", 9.0),
+        ]
+    }
+    assert judge_order(operation("ann", "a", 5, 0.0, 1.0) | again) == []
+
+
+MEMBERSHIP = [
+    Stored("r", "e", 1, "own", "c1", "room_created"),
+    Stored("r", "e", 4, "own", "c4", "member_left", user="ann"),
+    Stored("r", "e", 5, "ann", "c5", "message_posted"),
+    Stored("r", "e", 8, "own", "c8", "member_joined", user="ann"),
+]
+COMES_BACK = [Asked("c8", "r", "add", "rest", False, 10.0)]
+
+
+def leaks(*entries, who="ann", private=("r",)):
+    founders = {room: {"own", "ann"} for room in private}
+    journals = {"own": COMES_BACK, who: list(entries)}
+    return [(each.anomaly, each.seq) for each in judge_leaks(journals, MEMBERSHIP, founders)]
+
+
+def test_members_are_shown_what_happens_and_those_who_come_back_what_happened():
+    assert leaks(Got("r", "e", 3, "c", at=1.0), Got("r", "e", 4, "c4", at=2.0)) == []
+    assert leaks(Got("r", "e", 6, "c6", at=11.0), Got("r", "e", 9, "c9", at=12.0)) == []
+    assert leaks(Peeked("r", "page", (2, 3, 4), 1.0, 3.0), Peeked("r", "page", None, 1.0, 3.0)) == []
+
+
+def test_what_is_shown_to_somebody_between_two_stays_is_a_leak():
+    assert leaks(Got("r", "e", 5, "c5", at=2.0)) == [(Anomaly.LEAK, 5)]
+    assert leaks(Peeked("r", "search", (3, 6), 1.0, 3.0)) == [(Anomaly.LEAK, 6)]
+
+
+def test_whatever_a_stranger_is_shown_of_a_private_room_is_a_leak():
+    assert leaks(Peeked("r", "page", (1,), 1.0, 3.0), who="eve") == [(Anomaly.LEAK, 1)]
+    assert leaks(Peeked("s", "page", (1,), 1.0, 3.0), who="eve") == []
+
+
+def test_what_never_came_to_an_end_is_found():
+    assert [each.evidence for each in judge_outstanding({"ann": {"c9"}, "bob": set()})] == ["c9"]
+
+
+def test_unread_are_the_messages_of_others_behind_the_highest_mark_or_the_joining():
+    events = [
+        Stored("r", "e", 1, "own", "c1", "room_created"),
+        Stored("r", "e", 2, "own", "c2"),
+        Stored("r", "e", 3, "own", "c3", "member_joined", user="ann"),
+        Stored("r", "e", 4, "own", "c4"),
+        Stored("r", "e", 5, "ann", "c5"),
+        Stored("r", "e", 6, "own", "c6"),
+        Stored("s", "e", 7, "own", "c7"),
+    ]
+    marks = [Done("r", "mark_read", 4, "m", 1.0), Done("r", "mark_delivered", 6, "n", 2.0)]
+    assert unread_of("ann", "r", [], events) == 2
+    assert unread_of("ann", "r", marks, events) == 1
+    assert unread_of("own", "r", marks, events) == 1
+
+
+def test_a_wrong_count_and_one_that_is_missing_are_found():
+    counted = {("ann", "r"): 1, ("bob", "r"): 0, ("eve", "r"): 2}
+    found = judge_unread({("ann", "r"): 1, ("bob", "r"): 3}, counted)
+    assert [(each.anomaly, each.who) for each in found] == [
+        (Anomaly.WRONG_UNREAD, "bob"),
+        (Anomaly.WRONG_UNREAD, "eve"),
+    ]
+
+
+def test_ghosts_and_those_who_are_overlooked_are_found():
+    found = judge_presence({"r": {"ann", "ghost"}}, {"r": {"ann", "bob"}})
+    assert [(each.who, each.evidence) for each in found] == [("bob", "is told offline"), ("ghost", "is told online")]
+    assert judge_presence({"r": {"ann"}}, {"r": {"ann"}}) == []
+
+
+def test_an_entry_that_contradicts_the_store_is_found():
+    assert [each.anomaly for each in judge_parked(Counter(conflict=1, stale_fence=3))] == [Anomaly.CONTRADICTION]
+    assert judge_parked(Counter(stale_fence=3, bad_frame=2)) == []

@@ -8,7 +8,7 @@ from tests.bed.scale import is_full
 from tests.bed.unlimited import ENVIRONMENT
 from tests.reliability.fleet import fleet_of
 from tests.reliability.gates import summed
-from tests.reliability.nemesis import cut_some
+from tests.reliability.nemesis.cables import cut_some
 from tests.reliability.scale import size_of
 
 pytestmark = [pytest.mark.broker, pytest.mark.store, pytest.mark.stack]

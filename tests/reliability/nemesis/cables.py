@@ -1,4 +1,4 @@
-"""Who breaks things, beside the tests that do it themselves."""
+"""The cables of clients, pulled at random."""
 
 from __future__ import annotations
 

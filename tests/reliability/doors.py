@@ -1,0 +1,304 @@
+"""The doors as the workloads use them: each says a command and waits for its answer, or finds that none comes.
+
+Nothing is tried again here, and nothing is judged: whoever says a command does both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from random import Random
+from typing import Any, Final, NamedTuple, Protocol
+
+import aio_pika
+import httpx
+
+from schemas import routes
+from schemas.ids import RoomId
+from services.runtime.broker import BROKER_ERRORS, connect
+from tests.bed.management import NO_TLS
+from tests.bed.rest import CALLS, renamed
+from tests.reliability.line import Line, NotOpened
+
+OPEN_SECONDS: Final = 10.0
+CLOSE_SECONDS: Final = 2.0
+LOST: Final = (*BROKER_ERRORS, aio_pika.exceptions.AMQPException, StopAsyncIteration)
+"""How the driver says that the broker went; the last one is for one that goes during the handshake."""
+
+
+class NoAnswer(Exception):
+    """It is not known what became of the command."""
+
+
+class Wish(NamedTuple):
+    """A try of a command. `again` says that an earlier one had no answer."""
+
+    user: str
+    verb: str
+    room: str
+    command_id: str
+    fields: Mapping[str, Any]
+    again: bool = False
+
+    def body(self) -> dict[str, Any]:
+        """As the contract has it, without the actor."""
+        flag = {"retry": True} if self.again else {}
+        return {"type": self.verb, "room": self.room, "command_id": self.command_id, **self.fields, **flag}
+
+
+class Yes(NamedTuple):
+    """Accepted. `seq` is None where the door does not tell."""
+
+    epoch: str
+    seq: int | None
+
+
+class No(NamedTuple):
+    """Refused."""
+
+    code: str
+    definite: bool
+    retry: bool
+
+
+class Door(Protocol):
+    """One way in."""
+
+    name: str
+
+    def know(self, user: str) -> None:
+        """Somebody will come: make what must be made for them before."""
+
+    async def say(self, wish: Wish, within_seconds: float) -> Yes | No:
+        """Have a command applied.
+
+        Raises:
+            NoAnswer: nothing was heard of it in time.
+        """
+
+    async def close(self) -> None:
+        """Everybody hangs up."""
+
+
+class SocketDoor:
+    """WebSockets, one for each user, to any of the gates; a lost one is opened anew with the next command."""
+
+    name = "websocket"
+
+    def __init__(self, gates: Sequence[str], token_of: Callable[[str], str], chance: Random) -> None:
+        self._gates = gates
+        self._token_of = token_of
+        self._chance = chance
+        self._lines: dict[str, Line] = {}
+        self._opening: dict[str, asyncio.Lock] = {}
+        self._waiting: dict[str, asyncio.Future[dict[str, Any]]] = {}
+        self._said = 0
+
+    def know(self, user: str) -> None:
+        """A token is all that they need."""
+
+    async def say(self, wish: Wish, within_seconds: float) -> Yes | No:
+        """Raises NoAnswer as every door does."""
+        return answer_of(await self.ask(wish.user, wish.body(), within_seconds))
+
+    async def ask(self, user: str, frame: Mapping[str, Any], within_seconds: float) -> dict[str, Any]:
+        """Send any frame; the one that answers it. Raises NoAnswer."""
+        self._said += 1
+        number = str(self._said)
+        answer = self._waiting[number] = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(within_seconds):
+                line = await self._line_of(user)
+                line.send(id=number, **frame)
+                await asyncio.wait([answer, line.lost], return_when=asyncio.FIRST_COMPLETED)
+        except (OSError, NotOpened, TimeoutError) as problem:
+            raise NoAnswer(repr(problem)) from problem
+        finally:
+            del self._waiting[number]
+        if not answer.done():
+            raise NoAnswer("the connection ended")
+        return answer.result()
+
+    async def close(self) -> None:
+        """Cut all of them."""
+        for line in self._lines.values():
+            line.cut()
+
+    async def _line_of(self, user: str) -> Line:
+        async with self._opening.setdefault(user, asyncio.Lock()):
+            line = self._lines.get(user)
+            if line is None or line.lost.done():
+                line = Line(self._chance.choice(self._gates), self._token_of(user), self._take)
+                await line.open(within_seconds=OPEN_SECONDS)
+                self._lines[user] = line
+        return line
+
+    def _take(self, frame: dict[str, Any]) -> None:
+        waiting = self._waiting.get(str(frame.get("id")))
+        if waiting is not None and not waiting.done():
+            waiting.set_result(frame)
+
+
+class RestDoor:
+    """HTTP, to any of the gates."""
+
+    name = "rest"
+
+    def __init__(self, gates: Sequence[str], token_of: Callable[[str], str], chance: Random) -> None:
+        self._gates = gates
+        self._token_of = token_of
+        self._chance = chance
+        self._http = httpx.AsyncClient(trust_env=False, verify=NO_TLS)
+
+    def know(self, user: str) -> None:
+        """A token is all that they need."""
+
+    async def say(self, wish: Wish, within_seconds: float) -> Yes | No:
+        """Raises NoAnswer as every door does."""
+        call = CALLS[wish.verb]
+        fields = {"room": wish.room, **wish.fields}
+        headers = {"Authorization": f"Bearer {self._token_of(wish.user)}", "Idempotency-Key": wish.command_id}
+        if wish.again:
+            headers["Idempotency-Retry"] = "true"
+        url = self._chance.choice(self._gates) + call.path_of(fields)
+        body = {} if call.body is None else {"json": renamed(call.body, fields)}
+        try:
+            async with asyncio.timeout(within_seconds):
+                response = await self._http.request(
+                    call.method,
+                    url,
+                    headers=headers,
+                    params=renamed(call.query, fields),
+                    timeout=within_seconds,
+                    **body,
+                )
+        except (httpx.HTTPError, TimeoutError) as problem:
+            raise NoAnswer(repr(problem)) from problem
+        told = response.json()
+        if response.is_success:
+            return Yes(told.get("epoch", ""), told.get("sequence_id"))
+        return No(told["gatehouse_code"], told["definite"], told["retry"])
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._http.aclose()
+
+
+class AmqpDoor:
+    """Programs that publish commands and wait at a queue of their own. With `speaks_for_others` one of them speaks for
+    all, straight to `chat.commands`; without, each speaks for its own login through `chat.inbox`."""
+
+    def __init__(self, url_of: Callable[[str], str], *, speaks_for_others: bool) -> None:
+        """`url_of` says where a user, or who speaks for them, logs in; it is asked once for each."""
+        self.name = routes.COMMANDS if speaks_for_others else routes.INBOX
+        self._url_of = url_of
+        self._speaks_for_others = speaks_for_others
+        self._urls: dict[str, str] = {}
+        self._programs: dict[str, asyncio.Task[_Program]] = {}
+
+    def know(self, user: str) -> None:
+        """They have a login from now on."""
+        self._urls[user] = self._url_of(user)
+
+    async def say(self, wish: Wish, within_seconds: float) -> Yes | No:
+        """Raises NoAnswer as every door does."""
+        url = self._urls[wish.user]
+        try:
+            async with asyncio.timeout(within_seconds):
+                program = await self._program_at(url)
+                return answer_of(await program.ask(*self._said(wish)))
+        except TimeoutError as late:
+            raise NoAnswer("nothing was heard") from late
+        except LOST as problem:
+            await self._drop(url)
+            raise NoAnswer(repr(problem)) from problem
+
+    async def close(self) -> None:
+        """All log out."""
+        for url in list(self._programs):
+            await self._drop(url)
+
+    def _said(self, wish: Wish) -> tuple[str, str, aio_pika.Message]:
+        """Exchange, key, message."""
+        if self._speaks_for_others:
+            body = wish.body() | {"actor": wish.user}
+            return routes.COMMANDS, routes.command_key(RoomId(wish.room), wish.verb), _message(body)
+        return routes.INBOX, routes.inbox_key(RoomId(wish.room), wish.verb), _message(wish.body(), user_id=wish.user)
+
+    async def _program_at(self, url: str) -> _Program:
+        """Whoever gives up waiting for a login does not break it off."""
+        logging_in = self._programs.get(url)
+        if logging_in is None or (logging_in.done() and logging_in.result().connection.is_closed):
+            logging_in = self._programs[url] = asyncio.create_task(_Program.open(url))
+        return await asyncio.shield(logging_in)
+
+    async def _drop(self, url: str) -> None:
+        logging_in = self._programs.pop(url, None)
+        if logging_in is None:
+            return
+        try:
+            program = await logging_in
+        except LOST:
+            return
+        await program.close()
+
+
+class _Program:
+    """An outside program with a queue for its answers."""
+
+    def __init__(self, connection: Any, channel: Any, answers: Any) -> None:
+        self.connection = connection
+        self._channel = channel
+        self._answers = answers
+        self._waiting: dict[str, asyncio.Future[dict[str, Any]]] = {}
+        self._asked = 0
+
+    @classmethod
+    async def open(cls, url: str) -> _Program:
+        connection = await connect(url, "an outside program", timeout_seconds=OPEN_SECONDS)
+        try:
+            channel = await connection.channel()
+            made = cls(connection, channel, await channel.declare_queue(exclusive=True))
+            await made._answers.consume(made._take, no_ack=True)
+        except BaseException:
+            await _hang_up(connection)
+            raise
+        return made
+
+    async def ask(self, exchange: str, key: str, message: aio_pika.Message) -> dict[str, Any]:
+        self._asked += 1
+        number = message.correlation_id = str(self._asked)
+        message.reply_to = self._answers.name
+        answer = self._waiting[number] = asyncio.get_running_loop().create_future()
+        try:
+            to = await self._channel.get_exchange(exchange, ensure=False)
+            await to.publish(message, routing_key=key)
+            return await answer
+        finally:
+            del self._waiting[number]
+
+    async def close(self) -> None:
+        await _hang_up(self.connection)
+
+    async def _take(self, delivery: Any) -> None:
+        waiting = self._waiting.get(delivery.correlation_id)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(json.loads(delivery.body))
+
+
+def answer_of(answer: Mapping[str, Any]) -> Yes | No:
+    """What an `accepted` or `refused` of the contract says."""
+    if answer["type"] == "refused":
+        return No(answer["code"], answer["definite"], answer["retry"])
+    return Yes(answer.get("epoch", ""), answer.get("seq"))
+
+
+def _message(body: Mapping[str, Any], **properties: Any) -> aio_pika.Message:
+    return aio_pika.Message(json.dumps(body).encode(), delivery_mode=2, **properties)
+
+
+async def _hang_up(connection: Any) -> None:
+    with contextlib.suppress(*LOST):
+        await asyncio.wait_for(connection.close(), CLOSE_SECONDS)

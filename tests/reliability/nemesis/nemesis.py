@@ -1,0 +1,235 @@
+"""Carrying a plan out on a running stack: how each kind of fault is begun, and how it is ended."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Final, NamedTuple
+
+from infra.local.workers import Kind as Service
+from services.runtime.broker import wait_or
+from tests.reliability.nemesis.places import Places
+from tests.reliability.nemesis.poison import poison
+from tests.reliability.nemesis.schedule import Fault, Kind
+from tests.reliability.nemesis.wires import Wire
+
+SLOW_STORE_PAUSED_SECONDS: Final = 0.25
+SLOW_STORE_RUNS_SECONDS: Final = 0.05
+"""A disk that is slow makes its store stand still again and again; so it does here."""
+LOG_POLICY: Final = "a full log"
+ROLLED_SECONDS: Final = 90.0
+"""To end, and to be ready again, while other things are broken too."""
+
+
+class Done(NamedTuple):
+    """A fault that happened: from when to when it really lasted, by the clock of the journals."""
+
+    fault: Fault
+    began: float
+    ended: float
+
+
+class Nemesis:
+    """Breaks `places`. What a fault has hold of (a worker, the broker, the store) no other gets until it is whole."""
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._held: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self.done: list[Done] = []
+
+    async def carry_out(self, plan: Sequence[Fault]) -> None:
+        """Every fault at its moment. Returns when the last is over."""
+        began = time.monotonic()
+        async with asyncio.TaskGroup() as tasks:
+            for fault in plan:
+                tasks.create_task(self._at(began + fault.at, fault))
+
+    async def _at(self, moment: float, fault: Fault) -> None:
+        await asyncio.sleep(moment - time.monotonic())
+        where, breaking = self._breaking(fault)
+        async with self._held[where]:
+            since = time.monotonic()
+            async with breaking:
+                await asyncio.sleep(fault.seconds)
+            self.done.append(Done(fault, since, time.monotonic()))
+
+    def _breaking(self, fault: Fault) -> tuple[str, AbstractAsyncContextManager[None]]:
+        """What the fault has hold of, and what makes it so for as long as it lasts."""
+        kind = fault.kind
+        if kind in KILLED:
+            return self._of_service(KILLED[kind], fault, self._killed)
+        if kind in STOPPED:
+            return self._of_service(STOPPED[kind], fault, self._stopped)
+        if kind in CLOCKS:
+            return self._of_service(CLOCKS[kind], fault, self._skewed)
+        if kind in NETWORK:
+            kind_of_wire, action = NETWORK[kind]
+            wires = self._places.wires[kind_of_wire]
+            number = fault.target % len(wires)
+            return f"wire {kind_of_wire} {number}", _torn(wires[number], action, fault.amount)
+        return OTHERS[kind][0], OTHERS[kind][1](self)
+
+    def _of_service(
+        self,
+        kind: Service,
+        fault: Fault,
+        breaking: Callable[[Service, int, Fault], AbstractAsyncContextManager[None]],
+    ) -> tuple[str, AbstractAsyncContextManager[None]]:
+        number = fault.target % len(self._places.services(kind))
+        return f"{kind} {number}", breaking(kind, number, fault)
+
+    # Workers.
+
+    @asynccontextmanager
+    async def _killed(self, kind: Service, number: int, fault: Fault) -> AsyncIterator[None]:  # noqa: ARG002
+        service = self._places.services(kind)[number]
+        await asyncio.to_thread(service.kill9)
+        yield
+        service.launch()
+
+    @asynccontextmanager
+    async def _stopped(self, kind: Service, number: int, fault: Fault) -> AsyncIterator[None]:  # noqa: ARG002
+        service = self._places.services(kind)[number]
+        service.signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            service.signal(signal.SIGCONT)
+
+    @asynccontextmanager
+    async def _skewed(self, kind: Service, number: int, fault: Fault) -> AsyncIterator[None]:
+        clock = self._places.clocks[kind][number]
+        clock.write_text(str(fault.amount))
+        yield
+        clock.write_text("0")
+
+    @asynccontextmanager
+    async def _rolled(self) -> AsyncIterator[None]:
+        """As an update of all workers goes: each is stopped politely and is back before the next."""
+        for kind in Service:
+            for number, service in enumerate(self._places.services(kind)):
+                async with self._held[f"{kind} {number}"]:
+                    service.signal(signal.SIGTERM)
+                    await service.ended(ROLLED_SECONDS)
+                    service.launch()
+                    await service.ready(ROLLED_SECONDS)
+        yield
+
+    # Broker and store.
+
+    @asynccontextmanager
+    async def _down(self, node: Any, end: str) -> AsyncIterator[None]:
+        await asyncio.to_thread(getattr(node, end))
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(node.start)
+
+    @asynccontextmanager
+    async def _alarmed(self) -> AsyncIterator[None]:
+        await asyncio.to_thread(self._places.broker.alarm)
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(self._places.broker.calm)
+
+    @asynccontextmanager
+    async def _log_full(self) -> AsyncIterator[None]:
+        """Every queue of the log refuses what it is given."""
+        management = self._places.management
+        policy = {"max-length": 0, "overflow": "reject-publish"}
+        await asyncio.to_thread(management.set_policy, LOG_POLICY, r"^history\.shard\.", policy)
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(management.drop_policy, LOG_POLICY)
+
+    @asynccontextmanager
+    async def _store_slow(self) -> AsyncIterator[None]:
+        healed = asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._hold_store_up(healed))
+            yield
+            healed.set()
+
+    async def _hold_store_up(self, healed: asyncio.Event) -> None:
+        store = self._places.store
+        while not healed.is_set():
+            await asyncio.to_thread(store.pause)
+            await wait_or(healed, SLOW_STORE_PAUSED_SECONDS)
+            await asyncio.to_thread(store.unpause)
+            await wait_or(healed, SLOW_STORE_RUNS_SECONDS)
+
+    @asynccontextmanager
+    async def _poisoned(self) -> AsyncIterator[None]:
+        await poison(self._places.amqp_url)
+        yield
+
+
+@asynccontextmanager
+async def _torn(wire: Wire, action: Callable[[Wire, float], None], amount: float) -> AsyncIterator[None]:
+    action(wire, amount)
+    try:
+        yield
+    finally:
+        wire.mend()
+
+
+def _cut(wire: Wire, _: float) -> None:
+    wire.cut()
+
+
+def _freeze(wire: Wire, _: float) -> None:
+    wire.freeze()
+
+
+def _slow(wire: Wire, seconds: float) -> None:
+    wire.slow(seconds)
+
+
+KILLED: Final = {
+    Kind.KILL_ROOM: Service.ROOM,
+    Kind.KILL_GATE: Service.GATEWAY,
+    Kind.KILL_HISTORY: Service.HISTORY,
+}
+STOPPED: Final = {
+    Kind.STOP_ROOM: Service.ROOM,
+    Kind.STOP_GATE: Service.GATEWAY,
+    Kind.STOP_HISTORY: Service.HISTORY,
+}
+CLOCKS: Final = {
+    Kind.CLOCK_ROOM: Service.ROOM,
+    Kind.CLOCK_GATE: Service.GATEWAY,
+    Kind.CLOCK_HISTORY: Service.HISTORY,
+}
+NETWORK: Final[Mapping[Kind, tuple[str, Callable[[Wire, float], None]]]] = {
+    Kind.CUT_ROOM: ("room", _cut),
+    Kind.CUT_GATE: ("gateway", _cut),
+    Kind.CUT_HISTORY: ("history", _cut),
+    Kind.CUT_STORE: ("store", _cut),
+    Kind.CUT_CLIENTS: ("clients", _cut),
+    Kind.PART_ROOM: ("room", _freeze),
+    Kind.PART_GATE: ("gateway", _freeze),
+    Kind.PART_HISTORY: ("history", _freeze),
+    Kind.PART_STORE: ("store", _freeze),
+    Kind.PART_CLIENTS: ("clients", _freeze),
+    Kind.DELAY_ROOM: ("room", _slow),
+    Kind.DELAY_GATE: ("gateway", _slow),
+    Kind.DELAY_STORE: ("store", _slow),
+    Kind.DELAY_CLIENTS: ("clients", _slow),
+}
+OTHERS: Final[Mapping[Kind, tuple[str, Callable[[Nemesis], AbstractAsyncContextManager[None]]]]] = {
+    Kind.ROLL: ("all workers", lambda own: own._rolled()),
+    Kind.KILL_BROKER: ("broker", lambda own: own._down(own._places.broker, "kill")),
+    Kind.RESTART_BROKER: ("broker", lambda own: own._down(own._places.broker, "stop")),
+    Kind.ALARM: ("broker", lambda own: own._alarmed()),
+    Kind.FULL_LOG: ("broker", lambda own: own._log_full()),
+    Kind.KILL_STORE: ("store", lambda own: own._down(own._places.store, "kill")),
+    Kind.RESTART_STORE: ("store", lambda own: own._down(own._places.store, "stop")),
+    Kind.SLOW_STORE: ("store", lambda own: own._store_slow()),
+    Kind.POISON: ("nothing", lambda own: own._poisoned()),
+}

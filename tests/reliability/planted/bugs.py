@@ -1,0 +1,298 @@
+"""Bugs to plant into workers, each one that a promise of ours forbids. A run with one of them must be found bad.
+
+Each reaches into the worker's own code as it stands, and fails loudly when it finds it changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import zlib
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+import aio_pika
+
+from schemas import routes
+from tests.reliability.checks.anomalies import Anomaly
+from tests.reliability.nemesis.schedule import Kind
+
+ROOM, GATEWAY, HISTORY = "room", "gateway", "history"
+
+
+class Bug(NamedTuple):
+    """`kinds` of worker have it; under `faults`, one after the other, it shows as one of `shows_as` at least."""
+
+    words: str
+    kinds: frozenset[str]
+    plant: Callable[[], None]
+    shows_as: frozenset[Anomaly]
+    faults: tuple[Kind, ...] = ()
+
+
+def _ack_before_confirm() -> None:
+    from services.room.line import Line  # noqa: PLC0415 - only the worker that has the bug has the module
+    from services.room.term import Term  # noqa: PLC0415
+
+    append, note = Line.append, Term._append
+
+    def hasty(self: Any, effects: Any, *, confirmed: bool) -> Any:
+        return append(self, effects, confirmed=True)
+
+    def at_once(self: Any, outcome: Any) -> None:
+        note(self, outcome)
+        self._settled.set()
+
+    Line.append, Term._append = hasty, at_once
+
+
+def _ignore_fence() -> None:
+    """With a stale writer in the room, without whom no fence is ever wanted."""
+    from services.history.intake import _Sorting  # noqa: PLC0415
+
+    begin = _Sorting.__init__
+
+    def unfenced(self: Any, known: Any) -> None:
+        begin(self, dataclasses.replace(known, fences={}))
+
+    _Sorting.__init__ = unfenced
+    _write_stale()
+
+
+def _write_stale() -> None:
+    """A worker that remembers the last event it wrote of each room, and has one more to write when its successor asks
+    history for the room: the worst moment there is, behind the question and before all that the successor writes."""
+    from services.room import app  # noqa: PLC0415
+    from services.runtime.confirms import Publisher  # noqa: PLC0415
+
+    last: dict[str, dict[str, Any]] = {}
+    put, serve = Publisher.put, app.serve
+
+    def remembering(self: Any, exchange: str, key: str, body: bytes, *rest: Any) -> None:
+        if exchange == routes.LOG and b'"event":"message_posted"' in body:
+            entry = json.loads(body)
+            last[entry["room"]] = entry
+        put(self, exchange, key, body, *rest)
+
+    async def haunted(settings: Any, stopping: asyncio.Event) -> None:
+        haunting = asyncio.create_task(_haunt(settings.amqp_url, last))
+        try:
+            await serve(settings, stopping)
+        finally:
+            haunting.cancel()
+
+    Publisher.put, app.serve = remembering, haunted
+
+
+async def _haunt(amqp_url: str, last: dict[str, dict[str, Any]]) -> None:
+    connection = await aio_pika.connect_robust(amqp_url)
+    channel = await connection.channel()
+    log = await channel.get_exchange(routes.LOG, ensure=False)
+    questions = await channel.declare_queue(exclusive=True)
+    await questions.bind(log, "query.#")
+    async with questions.iterator(no_ack=True) as arriving:
+        async for question in arriving:
+            asked = json.loads(question.body)
+            entry = last.pop(asked["room"], None)
+            if asked["type"] == "snapshot" and entry is not None:
+                seq = entry["seq"] + 1
+                stale = entry | {"seq": seq, "command_id": f"stale-{seq}", "message_id": f"msg_{seq}"}
+                message = aio_pika.Message(json.dumps(stale, separators=(",", ":")).encode(), delivery_mode=2)
+                await log.publish(message, routing_key=routes.log_key(asked["room"], "message_posted"))
+
+
+def _forget_retries() -> None:
+    from services.room.barrier import BarrierQueries  # noqa: PLC0415
+    from services.room.recent import Recent  # noqa: PLC0415
+
+    async def never_seen(self: Any, *_: Any, **__: Any) -> None:
+        return None
+
+    Recent.find = lambda self, actor, command_id: None  # noqa: ARG005
+    BarrierQueries.lookup = never_seen
+
+
+def _deliver_out_of_order() -> None:
+    from services.gateway.audience import Audience  # noqa: PLC0415
+    from services.gateway.ring import Numbered  # noqa: PLC0415
+
+    push, late = Audience.push, {}
+
+    def swapping(self: Any, event: Any, **options: Any) -> None:
+        held = late.pop(self, None)
+        if held is None and event.own is None and event.expel is None and event.seq % 10 == 0:
+            late[self] = event
+            self.top = event.seq
+            self._ring.append(Numbered(event.seq, event.frame))
+            return
+        push(self, event, **options)
+        if held is not None:
+            self._burst.add_event(held.seq, held.frame)
+
+    Audience.push = swapping
+
+
+def _deliver_twice() -> None:
+    from services.gateway.burst import Burst  # noqa: PLC0415
+
+    add = Burst.add_event
+
+    def doubling(self: Any, seq: int, frame: bytes) -> None:
+        add(self, seq, frame)
+        if seq % 20 == 0:
+            add(self, seq, frame)
+
+    Burst.add_event = doubling
+
+
+def _change_texts() -> None:
+    from services.gateway.burst import Burst  # noqa: PLC0415
+
+    add = Burst.add_event
+
+    def changing(self: Any, seq: int, frame: bytes) -> None:
+        add(self, seq, frame.replace(b" says ", b" lies ") if seq % 20 == 0 else frame)
+
+    Burst.add_event = changing
+
+
+def _skip_gaps() -> None:
+    from services.gateway.feed import Feed  # noqa: PLC0415
+    from services.gateway.session import LiveEvent  # noqa: PLC0415
+
+    follow = Feed._follow
+
+    def careless(self: Any, item: Any) -> None:
+        if isinstance(item, LiveEvent) and item.seq > self.audience.top + 1:
+            self.audience.flush()
+            self.audience.top = item.seq - 1
+            self.audience._ring.clear()
+        follow(self, item)
+
+    Feed._follow = careless
+
+
+def _lose_events() -> None:
+    from services.history.intake import Stored  # noqa: PLC0415
+    from services.history.writer import ShardWriter  # noqa: PLC0415
+
+    append = ShardWriter._append
+
+    async def losing(self: Any, batch: list[Any]) -> list[Any]:
+        kept = [logged for logged in batch if getattr(logged.entry, "seq", 0) != 15]
+        outcomes = iter(await append(self, kept) if kept else [])
+        return [next(outcomes) if logged in kept else Stored() for logged in batch]
+
+    ShardWriter._append = losing
+
+
+def _keep_who_left() -> None:
+    from services.gateway.audience import Audience  # noqa: PLC0415
+
+    Audience._expel = lambda self, gone, *, tell_room: None  # noqa: ARG005
+
+
+def _keep_ghosts() -> None:
+    from services.room.gates import Gates  # noqa: PLC0415
+
+    Gates.expire = lambda self, now: []  # noqa: ARG005
+
+
+def _miscount() -> None:
+    from services.history import queries  # noqa: PLC0415
+
+    count = queries.unread
+    queries.unread = lambda room, *counted: count(room, *counted) + (room.messages % 2)
+
+
+def _swallow() -> None:
+    from services.room.effects import Outcome  # noqa: PLC0415
+    from services.room.term import Term  # noqa: PLC0415
+
+    receive = Term._receive
+
+    def swallowing(self: Any, delivery: Any) -> None:
+        body = delivery.body
+        command_id = json.loads(body).get("command_id", "") if body.startswith(b'{"') else ""
+        if b'"send"' in body and zlib.crc32(command_id.encode()) % 40 == 0 and self.is_active:
+            self._acks.receive(delivery.delivery_tag)
+            self._hall.rosters.receive_delivery(delivery.delivery_tag)
+            self._append(Outcome(tag=delivery.delivery_tag))
+        else:
+            receive(self, delivery)
+
+    Term._receive = swallowing
+
+
+def _kinds(*kinds: str) -> frozenset[str]:
+    return frozenset(kinds)
+
+
+def _shows(*anomalies: Anomaly) -> frozenset[Anomaly]:
+    return frozenset(anomalies)
+
+
+BUGS: Final[dict[str, Bug]] = {
+    "acks before the confirm": Bug(
+        "the room answers and fans out before the log has confirmed",
+        _kinds(ROOM),
+        _ack_before_confirm,
+        _shows(Anomaly.LOST, Anomaly.MOVED, Anomaly.PHANTOM, Anomaly.SPLIT),
+        (Kind.FULL_LOG, Kind.FULL_LOG),
+    ),
+    "ignores the fence": Bug(
+        "a stale writer writes, and history takes it",
+        _kinds(ROOM, HISTORY),
+        _ignore_fence,
+        _shows(Anomaly.LOST, Anomaly.MOVED, Anomaly.UNASKED, Anomaly.CONTRADICTION),
+        (Kind.CUT_ROOM, Kind.CUT_ROOM, Kind.CUT_ROOM),
+    ),
+    "skips the retry lookup": Bug(
+        "a command that comes again is taken for a new one",
+        _kinds(ROOM),
+        _forget_retries,
+        _shows(Anomaly.APPLIED_TWICE),
+    ),
+    "delivers out of order": Bug(
+        "a gate pushes an event behind the one after it",
+        _kinds(GATEWAY),
+        _deliver_out_of_order,
+        _shows(Anomaly.HOLE),
+    ),
+    "delivers twice": Bug("a gate pushes an event twice", _kinds(GATEWAY), _deliver_twice, _shows(Anomaly.REPEAT)),
+    "changes texts": Bug("a gate pushes another text", _kinds(GATEWAY), _change_texts, _shows(Anomaly.PHANTOM)),
+    "skips gaps": Bug(
+        "a gate goes on behind a gap",
+        _kinds(GATEWAY),
+        _skip_gaps,
+        _shows(Anomaly.HOLE),
+        (Kind.CUT_GATE, Kind.CUT_GATE),
+    ),
+    "loses events": Bug(
+        "history acks an event that it has not stored",
+        _kinds(HISTORY),
+        _lose_events,
+        _shows(Anomaly.LOST, Anomaly.STORED_HOLE),
+    ),
+    "keeps who left": Bug(
+        "a gate goes on pushing to who is no member any longer", _kinds(GATEWAY), _keep_who_left, _shows(Anomaly.LEAK)
+    ),
+    "keeps ghosts": Bug(
+        "the room never gives up the sessions of a gate that is gone",
+        _kinds(ROOM),
+        _keep_ghosts,
+        _shows(Anomaly.WRONG_PRESENCE),
+        (Kind.KILL_GATE,),
+    ),
+    "miscounts": Bug(
+        "history counts unread messages wrongly", _kinds(HISTORY), _miscount, _shows(Anomaly.WRONG_UNREAD)
+    ),
+    "swallows commands": Bug(
+        "the room acks some commands and does nothing", _kinds(ROOM), _swallow, _shows(Anomaly.STUCK)
+    ),
+    "writes stale": Bug(
+        "a stale writer writes, and the fence holds", _kinds(ROOM), _write_stale, frozenset(), (Kind.CUT_ROOM,) * 3
+    ),
+}
+"""The last one is the counterpart of `ignores the fence`: with the fence nothing comes of it."""

@@ -1,0 +1,40 @@
+"""Everything breaks, one thing after another and at the same time, from a seed; nothing that was accepted is lost,
+repeated or reordered, and nobody sees what they may not (I1-I5, I8-I10).
+
+`GATEHOUSE_CHAOS_SEED`, `GATEHOUSE_CHAOS_MINUTES` and `GATEHOUSE_CHAOS_FAULTS` (`make chaos SEED=... MINUTES=... FAULTS=...`)
+make another run of it.
+"""
+
+import os
+
+import pytest
+
+from tests.reliability.chaos import Bounds, Chaos
+from tests.reliability.nemesis.schedule import Kind, schedule
+from tests.reliability.telling import figures_of, report_of
+from tests.reliability.workloads.size import Size
+
+SEED = int(os.environ.get("GATEHOUSE_CHAOS_SEED", "1"))
+MINUTES = float(os.environ.get("GATEHOUSE_CHAOS_MINUTES", "3"))
+FAULTS = os.environ.get("GATEHOUSE_CHAOS_FAULTS", "")
+"""Some kinds of fault, by their names, with commas; without it all."""
+BEHIND_SECONDS = 400
+"""For the stack, for what comes to its end after the last fault, and for the verdict."""
+
+pytestmark = [
+    pytest.mark.broker,
+    pytest.mark.store,
+    pytest.mark.stack,
+    pytest.mark.timeout(MINUTES * 60 + BEHIND_SECONDS),
+]
+
+
+async def test_nothing_accepted_is_lost_repeated_or_reordered_while_everything_breaks(start_breakable, report, tell):
+    places = await start_breakable()
+    chaos = Chaos(places, Size(), seed=SEED, bounds=Bounds())
+    kinds = [Kind(name.strip()) for name in FAULTS.split(",")] if FAULTS else list(Kind)
+    outcome = await chaos.run(schedule(SEED, MINUTES * 60, kinds), seconds=MINUTES * 60)
+    told = report_of(outcome, seed=SEED)
+    report(**figures_of(outcome, seed=SEED))
+    tell(told)
+    assert outcome.findings == [], told

@@ -1,0 +1,65 @@
+"""What a running stack costs while a workload goes on: the memory of every worker, and what waits in queues."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping
+from statistics import median
+from typing import Any, NamedTuple
+
+import httpx
+
+from infra.local.workers import Kind
+from services.runtime.broker import wait_or
+from tests.reliability.gates import resident_mib
+from tests.reliability.nemesis.places import Places
+
+
+class Sample(NamedTuple):
+    """At one moment: MiB by worker, messages by queue. What was down just then is left out."""
+
+    at: float
+    mib: Mapping[str, float]
+    waiting: Mapping[str, int]
+
+
+class Upkeep:
+    """Samples `places` every so many seconds."""
+
+    def __init__(self, places: Places, *, every_seconds: float) -> None:
+        self._places = places
+        self._every_seconds = every_seconds
+        self.samples: list[Sample] = []
+
+    async def watch(self, stop: asyncio.Event) -> None:
+        """Until `stop`."""
+        while not await wait_or(stop, self._every_seconds):
+            self.samples.append(Sample(time.monotonic(), dict(self._memory()), await self._waiting()))
+
+    def memory_around(self, moment: float, seconds: float) -> dict[str, float]:
+        """The median MiB of each worker within so many seconds of a moment."""
+        near = [sample.mib for sample in self.samples if abs(sample.at - moment) <= seconds]
+        names = {name for mib in near for name in mib}
+        return {name: median(mib[name] for mib in near if name in mib) for name in sorted(names)}
+
+    def most_waiting(self) -> int:
+        """The greatest number of messages that ever waited in a queue."""
+        return max((count for sample in self.samples for count in sample.waiting.values()), default=0)
+
+    def last_waiting(self) -> dict[str, int]:
+        """What waits now, by queue; empty queues are left out."""
+        return {name: count for name, count in self.samples[-1].waiting.items() if count}
+
+    def _memory(self) -> Iterable[tuple[str, float]]:
+        for kind in Kind:
+            for number, service in enumerate(self._places.services(kind), start=1):
+                if service.alive():
+                    yield f"{kind} {number}", resident_mib(service)
+
+    async def _waiting(self) -> dict[str, int]:
+        try:
+            queues: list[dict[str, Any]] = await asyncio.to_thread(self._places.management.queues)
+        except httpx.HTTPError:
+            return {}
+        return {queue["name"]: queue.get("messages", 0) for queue in queues}
