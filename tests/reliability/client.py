@@ -105,8 +105,7 @@ class FleetClient:
     def end(self) -> None:
         """Stay away from now on."""
         self._ended.set()
-        for timer in self._retry.values():
-            timer.cancel()
+        self._cancel_retries()
         if self.line is not None:
             self.line.cut()
 
@@ -135,6 +134,12 @@ class FleetClient:
             self.journal.append(Asked(command_id, frame["room"], frame["type"], DOOR, again, time.monotonic()))
             self.line.send(**frame)
 
+    def _cancel_retries(self) -> None:
+        """What is tried again was meant for the line that is gone: the next one begins with everything."""
+        for timer in self._retry.values():
+            timer.cancel()
+        self._retry.clear()
+
     def _send_later(
         self, key: str, send: Callable[[], None], pause_seconds: tuple[float, float] = PAUSE_SECONDS
     ) -> None:
@@ -156,6 +161,7 @@ class FleetClient:
         self.journal.append(Lost(code, frozenset(self._on_line)))
         for frame in self.outstanding.values():
             frame["retry"] = True
+        self._cancel_retries()
         self.line = None
         self._on_line.clear()
         self._attached.clear()

@@ -1,8 +1,8 @@
 """Everything breaks, one thing after another and at the same time, from a seed; nothing that was accepted is lost,
 repeated or reordered, and nobody sees what they may not (I1-I5, I8-I10).
 
-`GATEHOUSE_CHAOS_SEED`, `GATEHOUSE_CHAOS_MINUTES` and `GATEHOUSE_CHAOS_FAULTS` (`make chaos SEED=... MINUTES=... FAULTS=...`)
-make another run of it.
+`GATEHOUSE_CHAOS_SEED`, `GATEHOUSE_CHAOS_MINUTES`, `GATEHOUSE_CHAOS_FAULTS` make another run of it: `make chaos SEED=...
+MINUTES=... FAULTS=...`.
 """
 
 import os

@@ -73,7 +73,7 @@ OTHERS: Final = (1.0, 8.0)
 NO_TIME: Final = frozenset({Kind.ROLL, Kind.POISON})
 DELAY_SECONDS: Final = (0.05, 0.4)
 JUMPS_SECONDS: Final = (-60.0, 60.0)
-CALM_SECONDS: Final = (1.0, 5.0)
+CALM_SECONDS: Final = (2.0, 9.0)
 """Between the end of one fault and the next, where they do not overlap."""
 OVERLAP: Final = 0.35
 """How often a fault begins while the one before lasts."""
