@@ -132,11 +132,14 @@ class Chaos:
         began = time.monotonic()
         async with asyncio.TaskGroup() as tasks:
             working = [tasks.create_task(workload.run()) for workload in self._workloads]
-            await self._nemesis.carry_out(plan)
-            await asyncio.sleep(max(CALM_SECONDS, began + seconds - time.monotonic()))
-            self._world.quiet.set()
-            await asyncio.wait(working, timeout=self._bounds.settle)
-            self._world.over.set()
+            try:
+                await self._nemesis.carry_out(plan)
+                await asyncio.sleep(max(CALM_SECONDS, began + seconds - time.monotonic()))
+                self._world.quiet.set()
+                await asyncio.wait(working, timeout=self._bounds.settle)
+            finally:
+                self._world.quiet.set()
+                self._world.over.set()
 
     async def _wait_until_whole(self) -> None:
         """Not a promise of the service: the nemesis mends what it broke, and that takes its time."""
@@ -282,10 +285,11 @@ class Chaos:
             return
 
     def _healings(self, journals: Mapping[str, Iterable[Entry]]) -> list[Healing]:
-        """By the rooms that somebody writes to all the time."""
+        """By the rooms that somebody writes to all the time, and those who are there all the time."""
         operations = [each for who, journal in journals.items() for each in operations_of(who, journal)]
+        steady = [client for client in self._world.followers if client.user not in self._world.restless]
         followers = {
-            room: [client.journal for client in self._world.followers if room in client.rooms]
+            room: [client.journal for client in steady if room in client.rooms]
             for room in (*self._senders.rooms, *self._repeaters.rooms)
         }
         return healings(self._nemesis.done, operations, followers)

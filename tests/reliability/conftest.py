@@ -3,6 +3,7 @@ nemesis can break everywhere."""
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from tests.reliability.planted.worker import COMMAND
 __all__ = ["pytest_terminal_summary", "report", "tell"]
 
 FULL_TIMEOUT_SECONDS = 600
+logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # that connections end is what happens here
 BREAKABLE = ENVIRONMENT | {
     "GATEHOUSE_HEARTBEAT_SECONDS": "2",
     "GATEHOUSE_BALANCE_SECONDS": "0.5",

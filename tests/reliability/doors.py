@@ -91,8 +91,7 @@ class SocketDoor:
         self._gates = gates
         self._token_of = token_of
         self._chance = chance
-        self._lines: dict[str, Line] = {}
-        self._opening: dict[str, asyncio.Lock] = {}
+        self._lines: dict[str, asyncio.Task[Line]] = {}
         self._waiting: dict[str, asyncio.Future[dict[str, Any]]] = {}
         self._said = 0
 
@@ -123,16 +122,20 @@ class SocketDoor:
 
     async def close(self) -> None:
         """Cut all of them."""
-        for line in self._lines.values():
-            line.cut()
+        for opened in await asyncio.gather(*self._lines.values(), return_exceptions=True):
+            if isinstance(opened, Line):
+                opened.cut()
 
     async def _line_of(self, user: str) -> Line:
-        async with self._opening.setdefault(user, asyncio.Lock()):
-            line = self._lines.get(user)
-            if line is None or line.lost.done():
-                line = Line(self._chance.choice(self._gates), self._token_of(user), self._take)
-                await line.open(within_seconds=OPEN_SECONDS)
-                self._lines[user] = line
+        """Whoever gives up waiting for a connection does not break it off."""
+        opening = self._lines.get(user)
+        if opening is None or (opening.done() and (opening.exception() or opening.result().lost.done())):
+            opening = self._lines[user] = asyncio.create_task(self._open(user))
+        return await asyncio.shield(opening)
+
+    async def _open(self, user: str) -> Line:
+        line = Line(self._chance.choice(self._gates), self._token_of(user), self._take)
+        await line.open(within_seconds=OPEN_SECONDS)
         return line
 
     def _take(self, frame: dict[str, Any]) -> None:
@@ -230,7 +233,9 @@ class AmqpDoor:
     async def _program_at(self, url: str) -> _Program:
         """Whoever gives up waiting for a login does not break it off."""
         logging_in = self._programs.get(url)
-        if logging_in is None or (logging_in.done() and logging_in.result().connection.is_closed):
+        if logging_in is None or (
+            logging_in.done() and (logging_in.exception() or logging_in.result().connection.is_closed)
+        ):
             logging_in = self._programs[url] = asyncio.create_task(_Program.open(url))
         return await asyncio.shield(logging_in)
 

@@ -48,13 +48,20 @@ class Line(asyncio.Protocol):
             OSError, NotOpened, TimeoutError: the gate does not take us.
         """
         async with asyncio.timeout(within_seconds):
-            plug = await _plug(self._gate, receive_buffer)
-            await asyncio.get_running_loop().create_connection(lambda: self, sock=plug)
+            await self._connect(receive_buffer)
             try:
                 await self._opened
             except asyncio.CancelledError:
                 self.cut()
                 raise
+
+    async def _connect(self, receive_buffer: int | None) -> None:
+        loop = asyncio.get_running_loop()
+        if receive_buffer is None:
+            host, _, port = self._gate.rpartition("/")[2].partition(":")
+            await loop.create_connection(lambda: self, host, int(port))
+        else:
+            await loop.create_connection(lambda: self, sock=await _plug(self._gate, receive_buffer))
 
     def send(self, **frame: Any) -> None:
         """Put a frame on the wire; on a line that is lost or closing, nothing."""
@@ -123,15 +130,14 @@ class Line(asyncio.Protocol):
                 self._transport.close()
 
 
-async def _plug(gate: str, receive_buffer: int | None) -> socket.socket:
+async def _plug(gate: str, receive_buffer: int) -> socket.socket:
     """A connected socket; a small receive buffer must be asked for before connecting."""
     host, _, port = gate.rpartition("/")[2].partition(":")
     plug = socket.socket()
     try:
         plug.setblocking(False)
         plug.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if receive_buffer is not None:
-            plug.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        plug.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         await asyncio.get_running_loop().sock_connect(plug, (host, int(port)))
     except BaseException:
         plug.close()

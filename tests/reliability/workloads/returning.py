@@ -29,6 +29,7 @@ class Returning:
             for user in self._names:
                 told = await self._world.founder.have_done("add", room, f"add-{room}-{user}", user=user)
                 assert told is not None
+        self._world.restless.update(self._names)
         self._clients = [self._world.follower(user, self._rooms) for user in self._names]
 
     async def run(self) -> None:

@@ -22,6 +22,7 @@ class World:
 
     Attributes:
         followers: clients that follow rooms all the time, and must have every event.
+        restless: those of the followers who are away most of the time.
         guests: clients that come and go as they are let.
         callers: users who say commands.
         entitled: those who may do all that they ask for.
@@ -38,6 +39,7 @@ class World:
         self.quiet = asyncio.Event()
         self.over = asyncio.Event()
         self.followers: list[FleetClient] = []
+        self.restless: set[str] = set()
         self.guests: list[FleetClient] = []
         self.callers: list[Caller] = []
         self.entitled: set[str] = set()
