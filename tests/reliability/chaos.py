@@ -196,10 +196,12 @@ class Chaos:
         """A reset is said, not silent: here it is counted, and no anomaly."""
         kept = {(event.room, event.seq): event for event in stored}
         heads = heads_of(kept)
+        wanted = {client: {room: heads[room] for room in client.rooms} for client in self._world.followers}
+        wanted |= {client: {} for client in self._world.gone}
         return [
             finding
-            for client in self._world.followers
-            for finding in judge_client(client.user, client.journal, kept, {room: heads[room] for room in client.rooms})
+            for client, rooms in wanted.items()
+            for finding in judge_client(client.user, client.journal, kept, rooms)
             if finding.anomaly is not Anomaly.NEEDLESS_RESET
         ]
 

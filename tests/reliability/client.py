@@ -70,6 +70,7 @@ class FleetClient:
         self._on_line: set[str] = set()
         self._retry: dict[str, asyncio.TimerHandle] = {}
         self._ended = asyncio.Event()
+        self._called = asyncio.Event()
         self._chance = Random(user)
         self._return_seconds: float | None = None
         self._away_seconds: float | None = None
@@ -99,12 +100,14 @@ class FleetClient:
             self.line = Line(self._gates[self.gate], self._token, self._receive)
             if await self._is_open(self.line):
                 self._forget_line(await self.line.lost)
-            await wait_or(self._ended, self._pause_before_return())
+            await wait_or(self._called, self._pause_before_return())
+            self._called.clear()
             self.gate = self._chance.randrange(len(self._gates))
 
     def end(self) -> None:
         """Stay away from now on."""
         self._ended.set()
+        self._called.set()
         self._cancel_retries()
         if self.line is not None:
             self.line.cut()
@@ -118,6 +121,10 @@ class FleetClient:
         """Pull the cable, and come back after so long."""
         self._away_seconds = seconds
         self.cut()
+
+    def come_back(self) -> None:
+        """Now."""
+        self._called.set()
 
     # Writing.
 

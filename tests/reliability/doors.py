@@ -232,19 +232,17 @@ class AmqpDoor:
 
     async def _program_at(self, url: str) -> _Program:
         """Whoever gives up waiting for a login does not break it off."""
-        logging_in = self._programs.get(url)
-        if logging_in is None or (
-            logging_in.done() and (logging_in.exception() or logging_in.result().connection.is_closed)
-        ):
-            logging_in = self._programs[url] = asyncio.create_task(_Program.open(url))
-        return await asyncio.shield(logging_in)
+        opening = self._programs.get(url)
+        if opening is None or (opening.done() and (opening.exception() or opening.result().connection.is_closed)):
+            opening = self._programs[url] = asyncio.create_task(_Program.open(url))
+        return await asyncio.shield(opening)
 
     async def _drop(self, url: str) -> None:
-        logging_in = self._programs.pop(url, None)
-        if logging_in is None:
+        opening = self._programs.pop(url, None)
+        if opening is None:
             return
         try:
-            program = await logging_in
+            program = await opening
         except LOST:
             return
         await program.close()

@@ -7,7 +7,7 @@ import signal
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any, Final, NamedTuple
 
 from infra.local.workers import Kind as Service
@@ -139,14 +139,21 @@ class Nemesis:
 
     @asynccontextmanager
     async def _log_full(self) -> AsyncIterator[None]:
-        """Every queue of the log refuses what it is given."""
-        management = self._places.management
+        """Nobody empties the queues of the log, and they refuse what they are given."""
+        management, histories = self._places.management, self._places.services(Service.HISTORY)
         policy = {"max-length": 0, "overflow": "reject-publish"}
-        await asyncio.to_thread(management.set_policy, LOG_POLICY, r"^history\.shard\.", policy)
-        try:
-            yield
-        finally:
-            await asyncio.to_thread(management.drop_policy, LOG_POLICY)
+        async with AsyncExitStack() as held:
+            for number in range(len(histories)):
+                await held.enter_async_context(self._held[f"{Service.HISTORY} {number}"])
+            for history in histories:
+                await asyncio.to_thread(history.kill9)
+            await asyncio.to_thread(management.set_policy, LOG_POLICY, r"^history\.shard\.", policy)
+            try:
+                yield
+            finally:
+                await asyncio.to_thread(management.drop_policy, LOG_POLICY)
+                for history in histories:
+                    history.launch()
 
     @asynccontextmanager
     async def _store_slow(self) -> AsyncIterator[None]:

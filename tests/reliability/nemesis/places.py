@@ -58,7 +58,11 @@ class Wiring:
         clock.parent.mkdir(parents=True, exist_ok=True)
         clock.write_text("0")
         self.clocks[kind].append(clock)
-        told = {"GATEHOUSE_AMQP_URL": self._through(kind, self._amqp_url), "GATEHOUSE_TEST_CLOCK": str(clock)}
+        told = {
+            "GATEHOUSE_AMQP_URL": self._through(kind, self._amqp_url),
+            "GATEHOUSE_TEST_CLOCK": str(clock),
+            "GATEHOUSE_TEST_AMQP_URL": self._amqp_url.geturl(),
+        }
         if kind is Kind.HISTORY:
             told["GATEHOUSE_MONGO_URL"] = self._through(STORE, self._mongo_url)
         if kind is Kind.GATEWAY:

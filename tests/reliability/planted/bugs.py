@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+import os
 import zlib
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
@@ -76,7 +77,7 @@ def _write_stale() -> None:
         put(self, exchange, key, body, *rest)
 
     async def haunted(settings: Any, stopping: asyncio.Event) -> None:
-        haunting = asyncio.create_task(_haunt(settings.amqp_url, last))
+        haunting = asyncio.create_task(_haunt(os.environ["GATEHOUSE_TEST_AMQP_URL"], last))
         try:
             await serve(settings, stopping)
         finally:
@@ -88,7 +89,7 @@ def _write_stale() -> None:
 async def _haunt(amqp_url: str, last: dict[str, dict[str, Any]]) -> None:
     connection = await aio_pika.connect_robust(amqp_url)
     channel = await connection.channel()
-    log = await channel.get_exchange(routes.LOG, ensure=False)
+    log = await channel.declare_exchange(routes.LOG, "topic", durable=True)
     questions = await channel.declare_queue(exclusive=True)
     await questions.bind(log, "query.#")
     async with questions.iterator(no_ack=True) as arriving:

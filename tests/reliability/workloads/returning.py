@@ -33,10 +33,15 @@ class Returning:
         self._clients = [self._world.follower(user, self._rooms) for user in self._names]
 
     async def run(self) -> None:
-        """Go and come until it is time to be quiet."""
+        """Go and come until it is time to be quiet; then every other one goes for good."""
         async with asyncio.TaskGroup() as tasks:
             for client in self._clients:
                 tasks.create_task(self._go_and_come(client))
+        for number, client in enumerate(self._clients):
+            if number % 2:
+                self._world.send_home(client)
+            else:
+                client.come_back()
 
     async def _go_and_come(self, client: FleetClient) -> None:
         async for _ in self._world.beats(self._size.pause_seconds * 20):

@@ -23,6 +23,7 @@ class World:
     Attributes:
         followers: clients that follow rooms all the time, and must have every event.
         restless: those of the followers who are away most of the time.
+        gone: followers who went for good.
         guests: clients that come and go as they are let.
         callers: users who say commands.
         entitled: those who may do all that they ask for.
@@ -40,6 +41,7 @@ class World:
         self.over = asyncio.Event()
         self.followers: list[FleetClient] = []
         self.restless: set[str] = set()
+        self.gone: list[FleetClient] = []
         self.guests: list[FleetClient] = []
         self.callers: list[Caller] = []
         self.entitled: set[str] = set()
@@ -71,6 +73,12 @@ class World:
         """Somebody who tries to follow rooms, and tries again when sent away."""
         self.guests.append(self._client(user, rooms, insists_after=insists_after))
         return self.guests[-1]
+
+    def send_home(self, follower: FleetClient) -> None:
+        """They go for good."""
+        follower.end()
+        self.followers.remove(follower)
+        self.gone.append(follower)
 
     def _client(self, user: str, rooms: Sequence[str], **options: Any) -> FleetClient:
         client = FleetClient(
@@ -115,7 +123,7 @@ class World:
         """What everybody asked and was told, by user; whoever had several journals has them one behind the other."""
         told: dict[str, list[Entry]] = {}
         seen: set[int] = set()
-        for one in (*self.callers, *self.followers, *self.guests):
+        for one in (*self.callers, *self.followers, *self.gone, *self.guests):
             if id(one.journal) not in seen:
                 seen.add(id(one.journal))
                 told.setdefault(one.user, []).extend(one.journal)
