@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from random import Random
 from typing import Any, Final, NamedTuple
 
@@ -146,6 +146,12 @@ class Chaos:
         for kind in Service:
             for service in self._places.services(kind):
                 await service.ready(READY_SECONDS)
+
+    def journals(self) -> Iterator[dict[str, Any]]:
+        """Everything that was journalled, an entry a line, for whoever looks for the cause of a finding."""
+        for who, journal in self._world.journals().items():
+            for entry in journal:
+                yield {"who": who, "entry": type(entry).__name__, **entry._asdict()}
 
     # The verdict.
 

@@ -5,6 +5,7 @@ repeated or reordered, and nobody sees what they may not (I1-I5, I8-I10).
 MINUTES=... FAULTS=...`.
 """
 
+import json
 import os
 
 import pytest
@@ -29,7 +30,9 @@ pytestmark = [
 ]
 
 
-async def test_nothing_accepted_is_lost_repeated_or_reordered_while_everything_breaks(start_breakable, report, tell):
+async def test_nothing_accepted_is_lost_repeated_or_reordered_while_everything_breaks(
+    start_breakable, report, tell, tmp_path
+):
     places = await start_breakable()
     chaos = Chaos(places, Size(), seed=SEED, bounds=Bounds())
     kinds = [Kind(name.strip()) for name in FAULTS.split(",")] if FAULTS else list(Kind)
@@ -37,4 +40,7 @@ async def test_nothing_accepted_is_lost_repeated_or_reordered_while_everything_b
     told = report_of(outcome, seed=SEED)
     report(**figures_of(outcome, seed=SEED))
     tell(told)
-    assert outcome.findings == [], told
+    if outcome.findings:
+        lines = (json.dumps(entry, default=sorted) for entry in chaos.journals())
+        (tmp_path / "journals.jsonl").write_text("\n".join(lines))
+    assert outcome.findings == [], f"the journals: {tmp_path / 'journals.jsonl'}\n{told}"
