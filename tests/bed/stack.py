@@ -158,7 +158,7 @@ class Stack:
         return services[-1]
 
 
-def worker_settings(amqp_url, mongo_url, *, shards, demo, environment):
+def worker_settings(amqp_url, mongo_url, *, shards=8, demo=False, environment=None, own_amqp_urls=None):
     return WorkerSettings(
         amqp_url=amqp_url,
         mongo_url=mongo_url,
@@ -166,7 +166,8 @@ def worker_settings(amqp_url, mongo_url, *, shards, demo, environment):
         shards=shards,
         demo=demo,
         log_level=None,
-        environment=environment,
+        environment=environment or {},
+        own_amqp_urls=own_amqp_urls or {},
     )
 
 
