@@ -73,12 +73,14 @@ bench-report: $(BENCH) ## Write benchmarks/RESULTS.md from the samples that are 
 bench-%: $(BENCH) ## Measure one scenario anew, such as bench-fanout, and keep the others.
 	@$(BIN)/python -m benchmarks $* --repeats $(REPEATS)
 
-check: venv ## Format, lint, types, import rules, generated documents. Never writes.
+check: venv ## Format, lint, types, import rules, generated documents, secrets, advisories. Never writes.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m infra.generate --check
+	$(BIN)/python -m infra.secret_scan
+	$(BIN)/python -m infra.advisories
 
 fmt: venv ## Fix format and lint where they can be fixed.
 	$(BIN)/ruff format .

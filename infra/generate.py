@@ -12,6 +12,7 @@ from typing import Any, Final
 from infra.conformance import with_verbs
 from infra.operations import with_operations
 from infra.reference import metrics_page, settings_page
+from infra.rights import own_definitions, with_permissions
 from schemas.contract.asyncapi import asyncapi
 from schemas.contract.catalogue import json_schemas
 from schemas.contract.tables import error_page
@@ -22,6 +23,7 @@ GENERATED: Final = Path("schemas/generated")
 JSON_SCHEMA: Final = GENERATED / "json-schema"
 PROTOCOL: Final = Path("docs/protocol.md")
 REST: Final = Path("docs/rest.md")
+AMQP: Final = Path("docs/amqp.md")
 
 
 def documents() -> dict[Path, str]:
@@ -33,6 +35,8 @@ def documents() -> dict[Path, str]:
         Path("docs/errors.md"): error_page(),
         PROTOCOL: with_verbs((ROOT / PROTOCOL).read_text(encoding="utf-8")),
         REST: with_operations((ROOT / REST).read_text(encoding="utf-8")),
+        AMQP: with_permissions((ROOT / AMQP).read_text(encoding="utf-8")),
+        Path("infra/rabbitmq/definitions.json"): _json(own_definitions()),
         Path("docs/settings.md"): settings_page(),
         Path("docs/metrics.md"): metrics_page(),
     }

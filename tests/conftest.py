@@ -126,12 +126,13 @@ def mongo_url(store):
 async def start_stack(request, amqp_url, mongo_url, ports, tmp_path):
     """Start our services as processes: `stack = await start_stack(gates=2)`; SIGTERM at the end, within a bound.
 
-    `environment` overrides what the services are told. The logs are printed when the test fails.
+    `environment` overrides what the services are told, `own_amqp_urls` how a kind of them logs in at the broker. The
+    logs are printed when the test fails.
     """
     stacks = []
 
-    async def start(gates=1, rooms=1, histories=1, *, shards=8, demo=False, environment=None):
-        settings = worker_settings(amqp_url, mongo_url, shards=shards, demo=demo, environment=environment or {})
+    async def start(gates=1, rooms=1, histories=1, **told):
+        settings = worker_settings(amqp_url, mongo_url, **told)
         stack = Stack(settings, tmp_path / f"stack-{len(stacks) + 1}", ports)
         stacks.append(stack)
         await stack.start(gates, rooms, histories)

@@ -33,6 +33,7 @@ class WorkerSettings:
     """What all workers of a stack share; `environment` overrides everything else they are told.
 
     `shared_port`: where all gates listen beside their own ports; None leaves each alone.
+    `own_amqp_urls`: of kinds that log in at the broker by themselves.
     """
 
     amqp_url: str
@@ -42,6 +43,7 @@ class WorkerSettings:
     demo: bool
     log_level: str | None
     shared_port: int | None = None
+    own_amqp_urls: Mapping[Kind, str] = field(default_factory=dict)
     command: tuple[str, ...] = SERVICES_COMMAND
     environment: Mapping[str, str] = field(default_factory=dict)
 
@@ -69,7 +71,7 @@ class Worker:
         own = {
             "PYTHONPATH": str(PROJECT),
             "PYTHONUNBUFFERED": "1",
-            "GATEHOUSE_AMQP_URL": settings.amqp_url,
+            "GATEHOUSE_AMQP_URL": settings.own_amqp_urls.get(self.kind, settings.amqp_url),
             "GATEHOUSE_MONGO_URL": settings.mongo_url,
             "GATEHOUSE_JWT_SECRET": settings.jwt_secret,
             "GATEHOUSE_SHARDS": str(settings.shards),

@@ -79,6 +79,7 @@ class Service:
             self.gate.gate_id,
             self.receive_control,
             timeout_seconds=settings.broker_timeout_seconds,
+            declares=settings.declares,
         )
         self.server = HttpServer(self._http_config(), settings.shared_port)
         self.health.expect(CONTROL_PART)

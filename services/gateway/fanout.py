@@ -56,7 +56,7 @@ class Fanout:
     async def serve(self, connection: AbstractConnection) -> None:
         """Consume on this connection until it closes, or until our own probes stop coming back."""
         channel = await open_channel(connection, confirms=False)
-        await declare_topology(channel, self._gate.settings.shards)
+        await declare_topology(channel, self._gate.settings.shards, declares=self._gate.settings.declares)
         await self._consume(channel)
         self._gate.hub.reattach()
         self._gate.carry_out()

@@ -51,7 +51,7 @@ class Publisher:
     async def serve(self, connection: AbstractConnection) -> None:
         """Publish on this connection until it, or one of its channels, closes."""
         confirming = await open_channel(connection, confirms=True)
-        await declare_topology(confirming, self._gate.settings.shards)
+        await declare_topology(confirming, self._gate.settings.shards, declares=self._gate.settings.declares)
         channel = await open_channel(connection, confirms=True)
         rpc = Rpc(channel, in_flight_limit=2 * self._gate.settings.in_flight_per_gate)
         await rpc.open()

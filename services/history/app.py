@@ -54,7 +54,7 @@ class LogWriting:
         publishing = await connect(self.settings.amqp_url, f"{self.worker} publishes", timeout_seconds=bound)
         try:
             outlet = await open_channel(publishing, confirms=True)
-            await declare_topology(outlet, self.settings.shards)
+            await declare_topology(outlet, self.settings.shards, declares=self.settings.declares)
             await self._work(connection, outlet)
         except ExceptionGroup as several:
             raise several.exceptions[0] from several
@@ -156,9 +156,9 @@ async def serve(settings: HistorySettings, stopping: asyncio.Event) -> None:
     shards = [HistoryShard(number, store, metrics, settings, stopping) for number in range(settings.shards)]
     writing = LogWriting(worker, settings, shards, metrics, health, stopping)
     bound, beat = settings.broker_timeout_seconds, settings.heartbeat_seconds
-    control = ControlPlane(settings.amqp_url, worker, _ignore, timeout_seconds=bound)
+    control = ControlPlane(settings.amqp_url, worker, _ignore, timeout_seconds=bound, declares=settings.declares)
     reader = Reader(Queries(store, settings.history_through_seconds), metrics)
-    reader.subscribe(control.broker, at_once=settings.history_queries)
+    reader.subscribe(control.broker, at_once=settings.history_queries, declares=settings.declares)
     async with control, asyncio.TaskGroup() as tasks:
         tasks.create_task(
             serve_ops(health, registry, host=settings.ops_host, port=settings.ops_port, stopping=stopping)

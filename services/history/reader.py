@@ -28,12 +28,17 @@ log = structlog.get_logger()
 
 QUERIES_EXCHANGE: Final = RabbitExchange(routes.QUERIES, type=ExchangeType.DIRECT, durable=True)
 [_DECLARED] = (queue for queue in topology.queues(shards=1) if queue.name == routes.QUERIES_QUEUE)
-QUERIES_QUEUE: Final = RabbitQueue(
-    _DECLARED.name,
-    durable=True,
-    routing_key=routes.HISTORY_KEY,
-    arguments=cast("ClassicQueueArgs", _DECLARED.arguments),  # FastStream names its own table type
-)
+
+
+def queries_queue(*, declares: bool) -> RabbitQueue:
+    """Where questions wait; who does not declare it finds it declared and bound."""
+    return RabbitQueue(
+        _DECLARED.name,
+        durable=True,
+        declare=declares,
+        routing_key=routes.HISTORY_KEY,
+        arguments=cast("ClassicQueueArgs", _DECLARED.arguments),  # FastStream names its own table type
+    )
 
 
 class Reader:
@@ -45,10 +50,10 @@ class Reader:
         self._metrics = metrics
         self._subscriber: RabbitSubscriber | None = None
 
-    def subscribe(self, broker: RabbitBroker, *, at_once: int) -> None:
+    def subscribe(self, broker: RabbitBroker, *, at_once: int, declares: bool = True) -> None:
         """Serve reads on this broker once it starts, `at_once` of them in progress."""
         self._subscriber = subscriber = broker.subscriber(
-            QUERIES_QUEUE,
+            queries_queue(declares=declares),
             QUERIES_EXCHANGE,
             channel=Channel(prefetch_count=at_once),
             ack_policy=AckPolicy.ACK,

@@ -28,7 +28,7 @@ async def serve(settings: RoomSettings, stopping: asyncio.Event) -> None:
     def hear(message: Control) -> Awaitable[None]:
         return worker.hear(message)
 
-    control = ControlPlane(settings.amqp_url, name, hear, timeout_seconds=timeout)
+    control = ControlPlane(settings.amqp_url, name, hear, timeout_seconds=timeout, declares=settings.declares)
     worker = Worker(name, settings, RoomMetrics(registry), health, control.tell)
     async with control, asyncio.TaskGroup() as tasks:
         tasks.create_task(serve_ops(health, registry, host=settings.ops_host, port=settings.ops_port, stopping=ended))

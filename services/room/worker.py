@@ -84,7 +84,7 @@ class Worker:
             ExceptionGroup: a bug.
         """
         channel = await open_channel(connection, confirms=False)
-        await declare_topology(channel, self._settings.shards)
+        await declare_topology(channel, self._settings.shards, declares=self._settings.declares)
         fleet = self._begin(connection, channel)
         try:
             async with asyncio.TaskGroup() as tasks:

@@ -86,18 +86,20 @@ async def open_channel(connection: AbstractConnection, *, confirms: bool, prefet
     return channel
 
 
-async def declare_topology(channel: Channel, shards: int) -> None:
-    """Declare everything durable; safe to repeat, and done by every service so that none depends on another.
+async def declare_topology(channel: Channel, shards: int, *, declares: bool = True) -> None:
+    """Declare everything durable; safe to repeat, and done by every service so that none depends on another. A service
+    that may not declare only sees that it is there.
 
     Raises:
-        TimeoutError, aiormq.exceptions.AMQPError: the broker does not take it.
+        TimeoutError, aiormq.exceptions.AMQPError: the broker does not take it, or does not have it.
     """
+    seen = not declares
     async with asyncio.timeout(OPENING_SECONDS):
         for exchange in topology.EXCHANGES:
-            await channel.exchange_declare(exchange.name, exchange_type=exchange.kind, durable=True)
+            await channel.exchange_declare(exchange.name, exchange_type=exchange.kind, durable=True, passive=seen)
         for queue in topology.queues(shards):
-            await channel.queue_declare(queue.name, durable=True, arguments=dict(queue.arguments))
-            for binding in queue.bindings:
+            await channel.queue_declare(queue.name, durable=True, passive=seen, arguments=dict(queue.arguments))
+            for binding in queue.bindings if declares else ():
                 await channel.queue_bind(queue.name, binding.exchange, binding.key)
 
 

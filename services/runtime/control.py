@@ -32,21 +32,28 @@ log = structlog.get_logger()
 
 QUEUE_LENGTH: Final = 1_000
 QUEUE_EXPIRES_MILLISECONDS: Final = 60_000
-CONTROL_EXCHANGE: Final = RabbitExchange(routes.CONTROL, type=ExchangeType.FANOUT, durable=True)
 
 
 class ControlPlane:
     """Tells and hears `Control` messages. Best effort: what is lost is said again at the next heartbeat."""
 
     def __init__(
-        self, url: str, name: str, on_control: Callable[[Control], Awaitable[None]], *, timeout_seconds: float
+        self,
+        url: str,
+        name: str,
+        on_control: Callable[[Control], Awaitable[None]],
+        *,
+        timeout_seconds: float,
+        declares: bool = True,
     ) -> None:
-        """Nothing is connected yet. `name` is new at every start of the process; `timeout_seconds` bounds each wait."""
+        """Nothing is connected yet. `name` is new at every start of the process; `timeout_seconds` bounds each wait.
+        Who does not declare finds `chat.control` declared; the private queue is this process's own in any case."""
         address = str(with_heartbeat(url))
         self.broker = RabbitBroker(address, timeout=timeout_seconds, reconnect_interval=1, logger=None)
         self._connection: AbstractConnection | None = None
         self._timeout_seconds = timeout_seconds
         self._on_control = on_control
+        self._exchange = RabbitExchange(routes.CONTROL, type=ExchangeType.FANOUT, durable=True, declare=declares)
         self._subscribe(routes.control_queue(name))
 
     async def start(self, stopping: asyncio.Event) -> None:
@@ -83,7 +90,7 @@ class ControlPlane:
             return False
         try:
             async with given_up_is_an_error(), asyncio.timeout(self._timeout_seconds):
-                await self.broker.publish(message.to_json(), exchange=CONTROL_EXCHANGE, content_type="application/json")
+                await self.broker.publish(message.to_json(), exchange=self._exchange, content_type="application/json")
         except Exception as error:  # noqa: BLE001 - best effort: the driver raises whatever ended the connection
             log.info("control_not_told", type=message.type, error=repr(error))
             return False
@@ -108,7 +115,7 @@ class ControlPlane:
 
         @self.broker.subscriber(
             RabbitQueue(queue, durable=True, arguments=arguments),
-            CONTROL_EXCHANGE,
+            self._exchange,
             channel=Channel(prefetch_count=100),
             ack_policy=AckPolicy.ACK_FIRST,
             decoder=raw_body,

@@ -33,6 +33,8 @@ class ServiceSettings(BaseSettings):
         amqp_url: the broker, with its virtual host. `?heartbeat=SECONDS` at its end replaces the 10 seconds after which
             broker and client look for signs of life of each other.
         shards: how many command and log queues there are; the same for every service of an installation.
+        declares: whether this service declares all durable exchanges and queues at every connect. If not, an operator
+            loads them, the service only looks whether they are there, and needs no right to make or delete them.
         ops_host, ops_port: where `/healthz`, `/readyz` and `/metrics` are served.
         drain_seconds: how long SIGTERM may take.
         broker_timeout_seconds: the bound of every single wait for the broker.
@@ -43,6 +45,7 @@ class ServiceSettings(BaseSettings):
 
     amqp_url: Annotated[str, AfterValidator(_checked_amqp_url)]
     shards: Annotated[int, AfterValidator(routes.check_shards)] = routes.DEFAULT_SHARDS
+    declares: bool = True
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_in_capitals)] = "INFO"
     ops_host: str = "127.0.0.1"
     ops_port: Port = 9100

@@ -105,6 +105,10 @@ class Management:
         body = {"exchange": exchange, "write": write, "read": read}
         self._put(f"topic-permissions/{self._quoted_vhost}/{quote(user, safe='')}", body)
 
+    def load(self, definitions):
+        """Load definitions, as an operator does; they may be of any virtual host."""
+        self._http.post("definitions", json=definitions).raise_for_status()
+
     @property
     def _quoted_vhost(self):
         return quote(self.vhost, safe="")

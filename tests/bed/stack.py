@@ -188,7 +188,16 @@ class Stack:
         return services[-1]
 
 
-def worker_settings(amqp_url, mongo_url, *, shards, demo, environment, command=SERVICES_COMMAND):
+def worker_settings(
+    amqp_url,
+    mongo_url,
+    *,
+    shards=8,
+    demo=False,
+    environment=None,
+    own_amqp_urls=None,
+    command=SERVICES_COMMAND,
+):
     return WorkerSettings(
         amqp_url=amqp_url,
         mongo_url=mongo_url,
@@ -197,7 +206,8 @@ def worker_settings(amqp_url, mongo_url, *, shards, demo, environment, command=S
         demo=demo,
         log_level=None,
         command=command,
-        environment=environment,
+        environment=environment or {},
+        own_amqp_urls=own_amqp_urls or {},
     )
 
 

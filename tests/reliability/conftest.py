@@ -48,7 +48,7 @@ async def start_breakable(broker, store, management, amqp_url, mongo_url, ports,
 
     async def start(workers=2, *, bugs=(), environment=None):
         told = BREAKABLE | {"GATEHOUSE_TEST_BUGS": ",".join(bugs)} | (environment or {})
-        settings = worker_settings(amqp_url, mongo_url, shards=8, demo=False, environment=told, command=COMMAND)
+        settings = worker_settings(amqp_url, mongo_url, environment=told, command=COMMAND)
         wiring = Wiring(amqp_url, mongo_url, tmp_path / "clocks", ports)
         stack = Stack(settings, tmp_path / "stack", ports, wiring.told)
         made.append((stack, wiring))

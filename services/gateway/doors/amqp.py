@@ -125,7 +125,7 @@ class Inbox:
     async def serve(self, connection: AbstractConnection) -> None:
         """Take what comes on this connection, until its channel closes or a delivery could not be settled."""
         channel = await open_channel(connection, confirms=False, prefetch=1)
-        await declare_topology(channel, self._settings.shards)
+        await declare_topology(channel, self._settings.shards, declares=self._settings.declares)
         arrived: asyncio.Queue[DeliveredMessage] = asyncio.Queue()  # bounded by the prefetch
         await channel.basic_consume(routes.INBOX_QUEUE, arrived.put)
         async with asyncio.TaskGroup() as group:

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from aiormq.abc import DeliveredMessage
+from aiormq.exceptions import ChannelNotFoundEntity
 from pamqp import commands
 
 from schemas import routes
@@ -171,3 +172,13 @@ async def test_a_bug_in_what_is_served_does_not_end_the_loop(amqp_url):
 
     await asyncio.wait_for(keep_connected(amqp_url, "test", serve, stopping=stopping, timeout_seconds=10), timeout=30)
     assert len(attempts) == 2
+
+
+async def test_who_does_not_declare_finds_what_others_declared_and_makes_nothing(amqp_url, management):
+    connection = await connect(amqp_url, "test", timeout_seconds=10)
+    with pytest.raises(ChannelNotFoundEntity):
+        await declare_topology(await open_channel(connection, confirms=False), shards=2, declares=False)
+    assert management.queue_names() == []
+    await declare_topology(await open_channel(connection, confirms=False), shards=2)
+    await declare_topology(await open_channel(connection, confirms=False), shards=2, declares=False)
+    await connection.close()

@@ -2,9 +2,9 @@
 
 import pytest
 
-from infra import generate, operations
+from infra import generate, operations, rights
 from infra.conformance import BEGIN, END, with_verbs
-from infra.generate import GENERATED, PROTOCOL, REST, ROOT, documents, drifted, main, write
+from infra.generate import AMQP, GENERATED, PROTOCOL, REST, ROOT, documents, drifted, main, write
 from infra.operations import with_operations
 from schemas.verbs import VERBS
 from services.gateway.doors.http import openapi
@@ -15,6 +15,7 @@ def elsewhere(tmp_path, monkeypatch):
     (tmp_path / PROTOCOL).parent.mkdir()
     (tmp_path / PROTOCOL).write_text(f"before\n{BEGIN}\nstale\n{END}\nafter\n", encoding="utf-8")
     (tmp_path / REST).write_text(f"{operations.BEGIN}\n{operations.END}\n", encoding="utf-8")
+    (tmp_path / AMQP).write_text(f"{rights.BEGIN}\n{rights.END}\n", encoding="utf-8")
     monkeypatch.setattr(generate, "ROOT", tmp_path)
     return tmp_path
 

@@ -1,8 +1,8 @@
 """Who may open the conversation socket: asked before the upgrade, so that a "no" is an HTTP answer.
 
 History is asked for the room and its newest messages. What it does not know yet (a room or a membership of a moment
-ago) it is asked again for, behind the log. A stranger is told 403 also by a room that hides: the room's own answer to
-an `attach` says no less.
+ago) it is asked again for, behind the log. A stranger is told 403 also by a room that hides: `create` says no less of
+its id. Of a direct room it does, and so nothing is said here: anybody can work out the id of one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from websockets.http11 import Request
 
 from schemas.answers import Refused
 from schemas.errors import Code
-from schemas.ids import RoomId, RoomIdField, UserId
+from schemas.ids import DIRECT_PREFIX, RoomId, RoomIdField, UserId
 from schemas.queries import PageAnswer, PageQuery, RoomAnswer, RoomQuery
 from services.gateway.doors.handshake import Passed, Reason, Stopped, stop
 from services.gateway.doors.problems import INSECURE_TRANSPORT, problem_of
@@ -96,14 +96,19 @@ async def _ask(gate: Gate, caller: Caller) -> PageAnswer | Refused:
 
 
 async def _ask_again(gate: Gate, caller: Caller) -> PageAnswer | Refused:
-    """Behind everything logged by now. A room that is there, and hidden, is one the caller is no participant of."""
+    """Behind everything logged by now. A room that is there, and hidden, is one the caller is no participant of; of a
+    direct one it is not said that it is there."""
     missing = await gate.queries.caught_up(caller.room)
     if missing is not None:
         return missing
     answer = await _ask(gate, caller)
-    if isinstance(answer, Refused) and answer.code is Code.ROOM_NOT_FOUND:
+    if isinstance(answer, Refused) and answer.code is Code.ROOM_NOT_FOUND and not _is_direct(caller.room):
         return Refused.of(Code.NOT_A_MEMBER)
     return answer
+
+
+def _is_direct(room: RoomId) -> bool:
+    return room.startswith(DIRECT_PREFIX)
 
 
 def _stopped(refused: Refused) -> Stopped:
