@@ -30,15 +30,16 @@ pytestmark = [
 ]
 
 
+@pytest.mark.parametrize("seed", [SEED])
 async def test_nothing_accepted_is_lost_repeated_or_reordered_while_everything_breaks(
-    start_breakable, report, tell, tmp_path
+    start_breakable, report, tell, tmp_path, seed
 ):
     places = await start_breakable()
-    chaos = Chaos(places, Size(), seed=SEED, bounds=Bounds())
+    chaos = Chaos(places, Size(), seed=seed, bounds=Bounds())
     kinds = [Kind(name.strip()) for name in FAULTS.split(",")] if FAULTS else list(Kind)
-    outcome = await chaos.run(schedule(SEED, MINUTES * 60, kinds), seconds=MINUTES * 60)
-    told = report_of(outcome, seed=SEED)
-    report(**figures_of(outcome, seed=SEED))
+    outcome = await chaos.run(schedule(seed, MINUTES * 60, kinds), seconds=MINUTES * 60)
+    told = report_of(outcome, seed=seed)
+    report(**figures_of(outcome, seed=seed))
     tell(told)
     if outcome.findings:
         lines = (json.dumps(entry, default=sorted) for entry in chaos.journals())
