@@ -43,11 +43,9 @@ class Caller:
         over: asyncio.Event,
         *,
         patience: Patience = CALM,
-        journal: Journal | None = None,
     ) -> None:
-        """`journal`: of a client of the same user, where there is one."""
         self.user = user
-        self.journal = Journal() if journal is None else journal
+        self.journal = Journal()
         self.outstanding: set[str] = set()
         self._doors = doors
         self._chance = chance
@@ -80,7 +78,8 @@ class Caller:
 
     async def _try(self, wish: Wish, within_seconds: float) -> Yes | No | None:
         door = self._chance.choice(self._doors)
-        self.journal.append(Asked(wish.command_id, wish.room, wish.verb, door.name, wish.again, time.monotonic()))
+        now, text = time.monotonic(), wish.fields.get("text")
+        self.journal.append(Asked(wish.command_id, wish.room, wish.verb, door.name, wish.again, now, text))
         try:
             return await door.say(wish, within_seconds)
         except NoAnswer:

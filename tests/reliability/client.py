@@ -99,6 +99,8 @@ class FleetClient:
         while not self._ended.is_set():
             self.line = Line(self._gates[self.gate], self._token, self._receive)
             if await self._is_open(self.line):
+                if self._ended.is_set():
+                    self.line.cut()
                 self._forget_line(await self.line.lost)
             await wait_or(self._called, self._pause_before_return())
             self._called.clear()
@@ -138,7 +140,8 @@ class FleetClient:
         if frame is not None and self.line is not None:
             self._on_line.add(command_id)
             again = frame.get("retry", False)
-            self.journal.append(Asked(command_id, frame["room"], frame["type"], DOOR, again, time.monotonic()))
+            said = Asked(command_id, frame["room"], frame["type"], DOOR, again, time.monotonic(), frame.get("text"))
+            self.journal.append(said)
             self.line.send(**frame)
 
     def _cancel_retries(self) -> None:

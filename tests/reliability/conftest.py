@@ -68,5 +68,5 @@ def pytest_collection_modifyitems(items):
     """A full workload may take its time."""
     if is_full():
         for item in items:
-            if item.path.is_relative_to(Path(__file__).parent):
+            if item.get_closest_marker("timeout") is None and item.path.is_relative_to(Path(__file__).parent):
                 item.add_marker(pytest.mark.timeout(FULL_TIMEOUT_SECONDS), append=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterable
 
@@ -42,5 +41,4 @@ async def parked_reasons(amqp_url: str) -> Counter[str]:
         parked = await channel.get_queue(routes.PARKED_QUEUE, ensure=False)
         while (delivery := await parked.get(fail=False, timeout=10)) is not None:
             reasons[str(delivery.headers.get("x-park-reason", "delivery_limit"))] += 1
-            await asyncio.sleep(0)
     return reasons

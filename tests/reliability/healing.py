@@ -35,7 +35,8 @@ def healings(
     took: dict[str, list[float]] = defaultdict(list)
     for each in done:
         seconds = [_healed(each.ended, accepted[room], heard[room]) for room in followers]
-        took[each.fault.kind.value].append(max((one for one in seconds if one is not None), default=0.0))
+        if known := [one for one in seconds if one is not None]:
+            took[each.fault.kind.value].append(max(known))
     return [Healing(kind, len(each), median(each), max(each)) for kind, each in sorted(took.items())]
 
 

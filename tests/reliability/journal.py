@@ -52,6 +52,7 @@ class Asked(NamedTuple):
     door: str
     again: bool
     at: float
+    text: str | None = None
 
 
 class Answered(NamedTuple):
@@ -99,7 +100,6 @@ class Peeked(NamedTuple):
     room: str
     way: str
     seqs: tuple[int, ...] | None
-    since: float
     at: float
 
 

@@ -27,6 +27,7 @@ from tests.reliability.journal import (
     Answered,
     Asked,
     Attached,
+    Detached,
     Done,
     Got,
     Lagged,
@@ -244,17 +245,17 @@ def leaks(*entries, who="ann", private=("r",)):
 def test_members_are_shown_what_happens_and_those_who_come_back_what_happened():
     assert leaks(Got("r", "e", 3, "c", at=1.0), Got("r", "e", 4, "c4", at=2.0)) == []
     assert leaks(Got("r", "e", 6, "c6", at=11.0), Got("r", "e", 9, "c9", at=12.0)) == []
-    assert leaks(Peeked("r", "page", (2, 3, 4), 1.0, 3.0), Peeked("r", "page", None, 1.0, 3.0)) == []
+    assert leaks(Peeked("r", "page", (2, 3, 4), 3.0), Peeked("r", "page", None, 3.0)) == []
 
 
 def test_what_is_shown_to_somebody_between_two_stays_is_a_leak():
     assert leaks(Got("r", "e", 5, "c5", at=2.0)) == [(Anomaly.LEAK, 5)]
-    assert leaks(Peeked("r", "search", (3, 6), 1.0, 3.0)) == [(Anomaly.LEAK, 6)]
+    assert leaks(Peeked("r", "search", (3, 6), 3.0)) == [(Anomaly.LEAK, 6)]
 
 
 def test_whatever_a_stranger_is_shown_of_a_private_room_is_a_leak():
-    assert leaks(Peeked("r", "page", (1,), 1.0, 3.0), who="eve") == [(Anomaly.LEAK, 1)]
-    assert leaks(Peeked("s", "page", (1,), 1.0, 3.0), who="eve") == []
+    assert leaks(Peeked("r", "page", (1,), 3.0), who="eve") == [(Anomaly.LEAK, 1)]
+    assert leaks(Peeked("s", "page", (1,), 3.0), who="eve") == []
 
 
 def test_what_never_came_to_an_end_is_found():
@@ -295,3 +296,28 @@ def test_ghosts_and_those_who_are_overlooked_are_found():
 def test_an_entry_that_contradicts_the_store_is_found():
     assert [each.anomaly for each in judge_parked(Counter(conflict=1, stale_fence=3))] == [Anomaly.CONTRADICTION]
     assert judge_parked(Counter(stale_fence=3, bad_frame=2)) == []
+
+
+def test_an_event_behind_the_end_of_its_session_is_found():
+    assert anomalies(*got(3, 4), Detached("r", "not_a_member", 1.0), *got(5)) == [Anomaly.STRANGER, Anomaly.UNFINISHED]
+
+
+def test_what_may_come_again_on_one_connection_may_not_on_the_next():
+    lagged = [*got(3, 4, 5), Lagged("r", 2, 5), *got(4)]
+    assert anomalies(*lagged) == []
+    assert anomalies(*lagged, Opened(0, 1.0), Attached("r", "e", 5), *got(4)) == [Anomaly.REPEAT]
+
+
+def test_a_text_that_nobody_wrote_and_a_room_that_nobody_meant_are_found():
+    said = Asked("c3", "r", "send", "rest", False, 0.0, "text 3")
+    assert wishes(said) == []
+    assert wishes(said._replace(text="another")) == [Anomaly.UNASKED]
+    elsewhere = [entry._replace(room="s") if entry.command_id == "c3" else entry for entry in ALL_ASKED]
+    found = judge_wishes({"ann": elsewhere}, STORED.values())
+    assert [(each.anomaly, each.seq) for each in found] == [(Anomaly.UNASKED, 3)]
+
+
+@pytest.mark.parametrize(("who", "epoch"), [("bob", "e"), ("ann", "f")])
+def test_an_answer_to_somebody_else_or_of_another_numbering_is_found(who, epoch):
+    found = judge_answers({who: [Answered("r", epoch, 4, "c4")]}, STORED)
+    assert [finding.anomaly for finding in found] == [Anomaly.MOVED]

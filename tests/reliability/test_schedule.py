@@ -8,7 +8,7 @@ from tests.reliability.checks.ordering import Operation
 from tests.reliability.healing import Healing, healings
 from tests.reliability.journal import Got
 from tests.reliability.nemesis.nemesis import Done
-from tests.reliability.nemesis.schedule import ALONE, Fault, Kind, schedule
+from tests.reliability.nemesis.schedule import Fault, Kind, schedule
 
 LONG_SECONDS = 3_600
 
@@ -32,13 +32,6 @@ def test_a_long_plan_has_every_kind_and_faults_that_overlap(seed):
     assert any(later.at < earlier.end for earlier, later in itertools.pairwise(plan))
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_some_faults_wait_until_the_one_before_is_over(seed):
-    for earlier, later in itertools.pairwise(schedule(seed, LONG_SECONDS)):
-        if earlier.kind in ALONE or later.kind in ALONE:
-            assert later.at >= earlier.end
-
-
 def test_a_plan_of_some_kinds_has_no_other():
     assert {fault.kind for fault in schedule(1, 120, (Kind.POISON, Kind.ALARM))} == {Kind.POISON, Kind.ALARM}
 
@@ -52,6 +45,6 @@ def test_all_is_well_after_a_fault_when_somebody_was_accepted_and_every_follower
     assert healings([Done(fault, 8.0, 10.0)], operations, followers) == [Healing(Kind.ALARM.value, 1, 3.0, 3.0)]
 
 
-def test_where_nobody_writes_any_more_nothing_is_known_to_be_ill():
+def test_where_nobody_writes_any_more_nothing_is_known():
     fault = Fault(1.0, Kind.ALARM, 0, 2.0, 0.1)
-    assert healings([Done(fault, 8.0, 10.0)], [], {"r": []}) == [Healing(Kind.ALARM.value, 1, 0.0, 0.0)]
+    assert healings([Done(fault, 8.0, 10.0)], [], {"r": []}) == []

@@ -23,6 +23,8 @@ EARLY_SHARE = 0.2
 CALM_SECONDS = 20.0
 GROWTH = 1.1
 BEHIND_SECONDS = 600
+SOON_FULL = {"GATEHOUSE_QUEUE_LENGTH": "2000", "GATEHOUSE_TARGETS_LIMIT": "4000"}
+"""Whatever a worker may remember of messages it remembers by minute two."""
 
 pytestmark = [
     pytest.mark.broker,
@@ -34,20 +36,20 @@ pytestmark = [
 
 async def test_nothing_is_lost_and_nothing_grows_under_load_with_faults(start_breakable, report):
     size = size_of("soak")
-    places = await start_breakable(environment={"GATEHOUSE_QUEUE_LENGTH": "2000"})
+    places = await start_breakable(environment=SOON_FULL)
     upkeep, nemesis, stop = Upkeep(places, every_seconds=SAMPLE_SECONDS), Nemesis(places), asyncio.Event()
     async with fleet_of(places.stack, size, "soak", places.gates) as fleet:
         began = time.monotonic()
         fleet.write()
-        watching = asyncio.create_task(upkeep.watch(stop))
-        await nemesis.carry_out(schedule(SEED, size.seconds - CALM_SECONDS) if is_full() else [])
-        await fleet.keep_on(max(CALM_SECONDS, began + size.seconds - time.monotonic()))
-        ended = time.monotonic()
-        await fleet.quiet(within_seconds=90)
-        stored = await fleet.converge(within_seconds=120)
-        await fleet.keep_on(2 * SAMPLE_SECONDS)
-        stop.set()
-        await watching
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(upkeep.watch(stop))
+            await nemesis.carry_out(schedule(SEED, size.seconds - CALM_SECONDS) if is_full() else [])
+            await fleet.keep_on(max(CALM_SECONDS, began + size.seconds - time.monotonic()))
+            ended = time.monotonic()
+            await fleet.quiet(within_seconds=90)
+            stored = await fleet.converge(within_seconds=120)
+            await fleet.keep_on(2 * SAMPLE_SECONDS)
+            stop.set()
         early = upkeep.memory_around(began + EARLY_SHARE * size.seconds, CALM_SECONDS)
         late = upkeep.memory_around(ended, CALM_SECONDS)
         report(

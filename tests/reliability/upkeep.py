@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Iterable, Mapping
 from statistics import median
@@ -48,13 +49,14 @@ class Upkeep:
         return max((count for sample in self.samples for count in sample.waiting.values()), default=0)
 
     def last_waiting(self) -> dict[str, int]:
-        """What waits now, by queue; empty queues are left out."""
-        return {name: count for name, count in self.samples[-1].waiting.items() if count}
+        """What waited when the broker last told, by queue; empty queues are left out."""
+        told = next(sample.waiting for sample in reversed(self.samples) if sample.waiting)
+        return {name: count for name, count in told.items() if count}
 
     def _memory(self) -> Iterable[tuple[str, float]]:
         for kind in Kind:
             for number, service in enumerate(self._places.services(kind), start=1):
-                if service.alive():
+                with contextlib.suppress(FileNotFoundError, IndexError):  # it was killed a moment ago
                     yield f"{kind} {number}", resident_mib(service)
 
     async def _waiting(self) -> dict[str, int]:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from tests.reliability.checks.anomalies import Anomaly, Finding, Place, Stored
-from tests.reliability.journal import Answered, Attached, Entry, Got, Lagged, Opened, Refused, Reset
+from tests.reliability.journal import Answered, Attached, Detached, Entry, Got, Lagged, Opened, Refused, Reset
 
 
 class _RoomView:
@@ -16,7 +16,6 @@ class _RoomView:
     def __init__(self) -> None:
         self.position: tuple[str, int] | None = None
         self.attached = False
-        self.reset = False
         self.told: set[int] = set()
         self.again = 0
 
@@ -34,10 +33,11 @@ def judge_client(
     for entry in journal:
         match entry:
             case Opened():
-                for view in rooms.values():
-                    view.attached = False
+                _begin_anew(rooms.values())
+            case Detached(room=room):
+                rooms[room].attached = False
             case Reset(room=room, seq=seq):
-                rooms[room].position, rooms[room].reset = (entry.epoch, seq), True
+                rooms[room].position = (entry.epoch, seq)
                 found.append(Finding(Anomaly.NEEDLESS_RESET, who, room, seq))
             case Attached(room=room, seq=seq):
                 found += [Finding(anomaly, who, room, seq) for anomaly in _attach(rooms[room], entry)]
@@ -56,10 +56,17 @@ def judge_client(
     ]
 
 
+def _begin_anew(views: Iterable[_RoomView]) -> None:
+    """A connection knows nothing of the one before but the positions."""
+    for view in views:
+        view.attached, view.again = False, 0
+        view.told.clear()
+
+
 def _attach(view: _RoomView, entry: Attached) -> list[Anomaly]:
     told = (entry.epoch, entry.seq)
     wrong = view.position is not None and view.position != told
-    view.attached, view.reset, view.position = True, False, told
+    view.attached, view.position = True, told
     return [Anomaly.WRONG_START] if wrong else []
 
 

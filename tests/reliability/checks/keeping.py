@@ -39,7 +39,7 @@ def judge_answers(journals: Mapping[str, Iterable[Entry]], stored: Mapping[Place
             kept = stored.get((answer.room, answer.seq))
             if kept is None:
                 found.append(Finding(Anomaly.LOST, who, answer.room, answer.seq))
-            elif kept.command_id != answer.command_id:
+            elif (kept.actor, kept.command_id) != (who, answer.command_id) or answer.epoch not in ("", kept.epoch):
                 found.append(Finding(Anomaly.MOVED, who, answer.room, answer.seq))
     return found
 
@@ -83,25 +83,26 @@ def judge_refusals(journals: Mapping[str, Iterable[Entry]], entitled: AbstractSe
 
 
 def judge_wishes(journals: Mapping[str, Iterable[Entry]], stored: Iterable[Stored]) -> list[Finding]:
-    """Whether everything that is stored was asked for, and nothing is that was refused for certain.
+    """Whether everything that is stored was asked for as it is, and nothing is that was refused for certain.
 
     A refusal speaks of its own try: where an earlier one had no answer, that one may still have been applied.
     """
     journals = {who: list(journal) for who, journal in journals.items()}
-    asked = {(who, entry.command_id) for who, journal in journals.items() for entry in journal if _asks(entry)}
+    asked = {
+        (who, entry.room, entry.command_id): entry.text
+        for who, journal in journals.items()
+        for entry in journal
+        if isinstance(entry, Asked)
+    }
     refused = {(who, command_id) for who, journal in journals.items() for command_id in _refused_for_certain(journal)}
     found = []
     for event in stored:
-        command = (event.actor, event.command_id)
-        if command not in asked:
+        command = (event.actor, event.room, event.command_id)
+        if command not in asked or (None not in (event.text, asked[command]) and event.text != asked[command]):
             found.append(Finding(Anomaly.UNASKED, event.actor, event.room, event.seq, event.command_id))
-        if command in refused:
+        if (event.actor, event.command_id) in refused:
             found.append(Finding(Anomaly.APPLIED_THOUGH_REFUSED, event.actor, event.room, event.seq, event.command_id))
     return found
-
-
-def _asks(entry: Entry) -> bool:
-    return isinstance(entry, Asked)
 
 
 def _refused_for_certain(journal: Iterable[Entry]) -> set[str]:

@@ -34,7 +34,7 @@ class Done(NamedTuple):
 
 
 class Nemesis:
-    """Breaks `places`. What a fault has hold of (a worker, the broker, the store) no other gets until it is whole."""
+    """Breaks `places`. What a fault has hold of (a worker, the broker, the store) no other gets until it is mended."""
 
     def __init__(self, places: Places) -> None:
         self._places = places
@@ -167,8 +167,10 @@ class Nemesis:
         store = self._places.store
         while not healed.is_set():
             await asyncio.to_thread(store.pause)
-            await wait_or(healed, SLOW_STORE_PAUSED_SECONDS)
-            await asyncio.to_thread(store.unpause)
+            try:
+                await wait_or(healed, SLOW_STORE_PAUSED_SECONDS)
+            finally:
+                await asyncio.to_thread(store.unpause)
             await wait_or(healed, SLOW_STORE_RUNS_SECONDS)
 
     @asynccontextmanager
@@ -226,6 +228,7 @@ NETWORK: Final[Mapping[Kind, tuple[str, Callable[[Wire, float], None]]]] = {
     Kind.PART_CLIENTS: ("clients", _freeze),
     Kind.DELAY_ROOM: ("room", _slow),
     Kind.DELAY_GATE: ("gateway", _slow),
+    Kind.DELAY_HISTORY: ("history", _slow),
     Kind.DELAY_STORE: ("store", _slow),
     Kind.DELAY_CLIENTS: ("clients", _slow),
 }

@@ -9,7 +9,7 @@ import aio_pika
 
 from schemas import routes
 from schemas.ids import RoomId
-from services.runtime.broker import BROKER_ERRORS
+from tests.reliability.doors import LOST
 
 SECONDS: Final = 5.0
 ROOM: Final = RoomId("poisoned")
@@ -39,5 +39,5 @@ async def poison(amqp_url: str) -> None:
                 for exchange, key, body in GARBAGE:
                     to = await channel.get_exchange(exchange, ensure=False)
                     await to.publish(aio_pika.Message(body), routing_key=key)
-    except BROKER_ERRORS:
+    except LOST:
         pass

@@ -33,7 +33,7 @@ class Bug(NamedTuple):
 
 
 def _ack_before_confirm() -> None:
-    from services.room.line import Line  # noqa: PLC0415 - only the worker that has the bug has the module
+    from services.room.line import Line  # noqa: PLC0415 - a worker imports what it is broken in, and no more
     from services.room.term import Term  # noqa: PLC0415
 
     append, note = Line.append, Term._append

@@ -27,16 +27,21 @@ class Offset:
         return self._seconds
 
 
-def wind(file: Path) -> None:
-    """Have all that is imported by now go by the wrong clock."""
-    offset, right_time = Offset(file), time.time
+def wind(offset: Offset) -> None:
+    """Have all that is imported from now on, and asks `time.time`, go by the wrong clock."""
+    right_time = time.time
+    time.time = lambda: right_time() + offset()
+
+
+def wind_modules(offset: Offset) -> None:
+    """The same for the `datetime` of all that is imported by now. Not sooner: what is made of the type itself, as
+    models are, wants the right one."""
 
     class Wrong(datetime):
         @classmethod
         def now(cls, tz: tzinfo | None = None) -> datetime:
             return datetime.now(tz) + timedelta(seconds=offset())
 
-    time.time = lambda: right_time() + offset()
     for name, module in list(sys.modules.items()):
         if name.startswith(TELLING_TIME) and getattr(module, "datetime", None) is datetime:
             module.datetime = Wrong

@@ -6,6 +6,7 @@ import asyncio
 from typing import Final
 
 from tests.reliability.callers import Caller
+from tests.reliability.doors import Yes
 from tests.reliability.workloads.peeking import Peeker
 from tests.reliability.workloads.send import write
 from tests.reliability.workloads.size import Size
@@ -36,12 +37,12 @@ class Comings:
         for room in self.rooms:
             await self._world.create(room, ["deputy", "resident", *self._guests], visibility="private")
             told = await self._world.founder.have_done("set_role", room, f"role-{room}", user="deputy", role="admin")
-            assert told is not None
+            assert isinstance(told, Yes), told
         self._world.follower("resident", self.rooms)
         for user in self._guests:
-            guest = self._world.guest(user, self.rooms, INSISTS_AFTER_SECONDS)
-            self._writing.append(self._world.caller(user, journal=guest.journal))
-        self._ruling = [self._world.caller(user, *RULING_DOORS, seed="rules") for user in ("founder", "deputy")]
+            self._world.guest(user, self.rooms, INSISTS_AFTER_SECONDS)
+            self._writing.append(self._world.caller(user))
+        self._ruling = [self._world.caller(user, *RULING_DOORS, role="ruler") for user in ("founder", "deputy")]
         strangers = [f"stranger-{number}" for number in range(STRANGERS)]
         self._peeking = [Peeker(self._world, user) for user in (*strangers, *self._guests)]
 

@@ -23,7 +23,7 @@ class Peeker:
     def __init__(self, world: World, user: str) -> None:
         self._world = world
         self._user = user
-        self._journal: Journal = world.caller(user, "websocket").journal
+        self._journal: Journal = world.caller(user, "websocket", role="peeker").journal
         self._ways: dict[str, Callable[[str], Awaitable[tuple[int, ...] | None]]] = {
             "page": self._page,
             "search": self._search,
@@ -35,12 +35,11 @@ class Peeker:
     async def look_into(self, room: str) -> None:
         """Once, by a way that chance chooses. Where nothing is heard nothing is noted."""
         way = self._world.chance.choice(list(self._ways))
-        since = time.monotonic()
         try:
             seqs = await self._ways[way](room)
         except (NoAnswer, httpx.HTTPError):
             return
-        self._journal.append(Peeked(room, way, seqs, since, time.monotonic()))
+        self._journal.append(Peeked(room, way, seqs, time.monotonic()))
 
     async def _page(self, room: str) -> tuple[int, ...] | None:
         told = await self._ask(type="history", room=room, limit=LIMIT)

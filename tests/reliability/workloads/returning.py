@@ -7,6 +7,7 @@ import asyncio
 from typing import Final
 
 from tests.reliability.client import FleetClient
+from tests.reliability.doors import Yes
 from tests.reliability.workloads.size import Size
 from tests.reliability.workloads.world import World
 
@@ -28,7 +29,7 @@ class Returning:
         for room in self._rooms:
             for user in self._names:
                 told = await self._world.founder.have_done("add", room, f"add-{room}-{user}", user=user)
-                assert told is not None
+                assert isinstance(told, Yes), told
         self._world.restless.update(self._names)
         self._clients = [self._world.follower(user, self._rooms) for user in self._names]
 

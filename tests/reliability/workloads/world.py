@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from random import Random
 from typing import Any
@@ -11,7 +12,7 @@ from services.runtime.broker import wait_or
 from tests.reliability.callers import CALM, Caller, Patience
 from tests.reliability.client import FleetClient
 from tests.reliability.doors import Door, Yes
-from tests.reliability.journal import Entry, Journal
+from tests.reliability.journal import Entry
 
 FOUNDER = "founder"
 FIRST_TRIES_SECONDS = 60
@@ -52,15 +53,13 @@ class World:
 
     # People.
 
-    def caller(
-        self, user: str, *doors: str, patience: Patience = CALM, journal: Journal | None = None, seed: str = ""
-    ) -> Caller:
-        """Somebody who says commands, through these doors or through all."""
+    def caller(self, user: str, *doors: str, patience: Patience = CALM, role: str = "") -> Caller:
+        """Somebody who says commands, through these doors or through all; one user may do so in several roles."""
         chosen = [self.doors[name] for name in doors or self.doors]
         for door in chosen:
             door.know(user)
-        chance = Random(f"{user} {seed} {self.chance.random()}")
-        made = Caller(user, chosen, chance, self.over, patience=patience, journal=journal)
+        chance = Random(f"{user} {role} {self.chance.random()}")
+        made = Caller(user, chosen, chance, self.over, patience=patience)
         self.callers.append(made)
         return made
 
@@ -128,6 +127,13 @@ class World:
                 seen.add(id(one.journal))
                 told.setdefault(one.user, []).extend(one.journal)
         return told
+
+    def outstanding(self) -> dict[str, set[str]]:
+        """The commands of each user that have not come to their end."""
+        left: dict[str, set[str]] = defaultdict(set)
+        for caller in self.callers:
+            left[caller.user] |= caller.outstanding
+        return left
 
     async def go_home(self) -> None:
         """Everybody hangs up."""
