@@ -14,7 +14,8 @@ class Management:
     """Counters are up to a second old: wait for them with `eventually`."""
 
     def __init__(self, url, vhost, user):
-        self._http = httpx.Client(base_url=f"{url}/api/", timeout=10, trust_env=False, verify=NO_TLS)
+        limits = httpx.Limits(max_keepalive_connections=0)  # the broker ends one that is kept whenever it likes
+        self._http = httpx.Client(base_url=f"{url}/api/", timeout=10, trust_env=False, verify=NO_TLS, limits=limits)
         self._users = []
         self.vhost = vhost
         self.user = user

@@ -6,6 +6,7 @@ import secrets
 import pytest
 
 from tests.bed.native import NativeClient
+from tests.bed.rest import LINKS
 from tests.bed.waiting import eventually
 from tests.conformance.behaviours import (
     ACCEPTED,
@@ -16,7 +17,7 @@ from tests.conformance.behaviours import (
     Known,
     Step,
 )
-from tests.conformance.doors import LINKS, VERBS
+from tests.conformance.doors import VERBS
 from tests.conformance.outcome import Accepted, Refused
 from tests.conformance.scene import Scene
 

@@ -3,8 +3,9 @@
 from schemas.commands import COMMANDS
 from schemas.verbs import VERBS as SPECS
 from services.gateway.doors.http import openapi
+from tests.bed.rest import CALLS, LEFT_OUT, LINKS
 from tests.conformance.behaviours import ACCEPTED, REFUSED, REPEATABLE, UNPROVOKED, WHOLE
-from tests.conformance.doors import CALLS, LEFT_OUT, LINKS, READS, VERBS, is_a_command
+from tests.conformance.doors import READS, VERBS, is_a_command
 from tests.conformance.scene import Scene
 
 OF_EVERY_REQUEST = {"type", "actor", "client", "command_id", "retry"}

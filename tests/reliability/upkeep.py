@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import httpx
 
 from infra.local.workers import Kind
+from schemas import routes
 from services.runtime.broker import wait_or
 from tests.reliability.gates import resident_mib
 from tests.reliability.nemesis.places import Places
@@ -49,9 +50,9 @@ class Upkeep:
         return max((count for sample in self.samples for count in sample.waiting.values()), default=0)
 
     def last_waiting(self) -> dict[str, int]:
-        """What waited when the broker last told, by queue; empty queues are left out."""
+        """What waited when the broker last told, by queue; left out are empty queues, and what was parked for good."""
         told = next(sample.waiting for sample in reversed(self.samples) if sample.waiting)
-        return {name: count for name, count in told.items() if count}
+        return {name: count for name, count in told.items() if count and name != routes.PARKED_QUEUE}
 
     def _memory(self) -> Iterable[tuple[str, float]]:
         for kind in Kind:
