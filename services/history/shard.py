@@ -21,7 +21,7 @@ from services.history.metrics import HistoryMetrics
 from services.history.settings import HistorySettings
 from services.history.store import Store, StoreUnavailable
 from services.history.writer import ShardWriter
-from services.runtime.broker import BROKER_ERRORS, is_cancelled, open_channel, wait_or
+from services.runtime.broker import BROKER_ERRORS, open_channel, raise_if_cancelled, wait_or
 
 log = structlog.get_logger()
 
@@ -48,8 +48,7 @@ class HistoryShard:
                 log.warning("shard_interrupted", shard=self.number, error=repr(error))
             except Exception as error:
                 log.exception("shard_failed", shard=self.number, exc_info=without_words(error))
-            if is_cancelled():  # the driver raises its own errors in place of the cancellation: the connection is gone
-                raise asyncio.CancelledError
+            raise_if_cancelled()
             await wait_or(self.stopping, PAUSE_SECONDS * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
 
     async def _serve(self, connection: AbstractConnection, outlet: Channel) -> None:

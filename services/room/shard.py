@@ -33,6 +33,7 @@ from services.runtime.broker import (
     is_blocked,
     is_cancelled,
     open_channel,
+    raise_if_cancelled,
     wait_or,
 )
 
@@ -90,12 +91,12 @@ class Shard:
                 raise
             except Exception as ended:  # noqa: BLE001 - the outermost loop of a shard: forget, and start again
                 self._note_end(ended)
-                _raise_if_cancelled()
+                raise_if_cancelled()
                 pause = FIRST_PAUSE_SECONDS if time.monotonic() - began > LONG_TERM_SECONDS else pause
                 await wait_or(self._stopping, pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
             else:
-                _raise_if_cancelled()
+                raise_if_cancelled()
 
     def drain(self) -> None:
         """End the present term when what is in progress is out; begin no other."""
@@ -181,13 +182,6 @@ def _is_over(channel: Channel) -> bool:
     comes later, and all that is begun next stands behind it."""
     connection = channel.connection
     return not connection.is_opened or connection.channels.get(channel.number) is not channel or is_blocked(connection)
-
-
-def _raise_if_cancelled() -> None:
-    """A task group that fails while its task is cancelled raises the failure alone and loses the cancellation (Python
-    before 3.13), and so may `wait_for` in the driver. Raises CancelledError when that happened."""
-    if is_cancelled():
-        raise asyncio.CancelledError
 
 
 def _leaves(error: Exception) -> list[Exception]:

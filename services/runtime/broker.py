@@ -299,6 +299,18 @@ def is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
+def raise_if_cancelled() -> None:
+    """For a loop that goes on behind every error: a cancellation may have been lost in one. A task group that fails
+    while its task is cancelled raises the failure alone (Python before 3.13), `wait_for` in the driver may, and the
+    driver raises errors of its own in place of it.
+
+    Raises:
+        asyncio.CancelledError: that happened.
+    """
+    if is_cancelled():
+        raise asyncio.CancelledError
+
+
 @contextlib.asynccontextmanager
 async def given_up_is_an_error() -> AsyncIterator[None]:
     """Turn a CancelledError of the driver's own into a ConnectionError; one that is meant for this task stays."""
