@@ -52,10 +52,6 @@ class Container:
     def kill(self):
         docker("kill", "--signal", "KILL", self._id)
 
-    def pid(self):
-        """Of its first process, as this machine sees it."""
-        return int(docker("inspect", "--format", "{{.State.Pid}}", self._id))
-
     def pause(self):
         docker("pause", self._id)
 

@@ -1,6 +1,6 @@
 """One MongoDB-speaking store for the test session, as a process or as a container behind the same few verbs.
 
-`pause` lets it stand still until `unpause`; `pid` is the process on this machine.
+`pause` lets it stand still until `unpause`.
 """
 
 import signal
@@ -36,9 +36,6 @@ class LocalStore(Store):
     def _cut(self):
         kill_process(self._process)
 
-    def pid(self):
-        return self._process.pid
-
     def pause(self):
         send_signal(self._process, signal.SIGSTOP)
 
@@ -71,9 +68,6 @@ class ContainerStore(Store):
 
     def _cut(self):
         self._container.kill()
-
-    def pid(self):
-        return self._container.pid()
 
     def pause(self):
         self._container.pause()

@@ -8,13 +8,14 @@ import secrets
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import aio_pika
 import httpx
 
+from schemas import routes
 from schemas.commands import CLIENT_COMMAND, COMMANDS, GATE_VERBS, OPERATOR_VERBS
 from schemas.errors import ERRORS, Code
+from tests.bed.logins import outside_login
 from tests.bed.native import NativeClient
 from tests.bed.rest import CALLS, LINKS, renamed
 from tests.conformance.outcome import Accepted, Outcome, Refused, outcome_of
@@ -72,12 +73,7 @@ class InboxDoor:
             await (await opening).connection.close()
 
     async def _log_in(self, user: str) -> _Producer:
-        password = secrets.token_hex(8)
-        self._management.create_user(user, password)
-        self._management.set_permissions(user, "^amq\\.gen", "^(chat\\.inbox|amq\\.gen.*)$", "^amq\\.gen")
-        place = urlsplit(self._url)
-        address = f"amqp://{user}:{password}@{place.hostname}:{place.port}{place.path}"
-        return await _Producer.open(address, user)
+        return await _Producer.open(outside_login(self._management, self._url, user, routes.INBOX), user)
 
 
 class _Producer:
@@ -96,7 +92,7 @@ class _Producer:
         channel = await connection.channel()
         made = cls(
             connection,
-            await channel.get_exchange("chat.inbox", ensure=False),
+            await channel.get_exchange(routes.INBOX, ensure=False),
             await channel.declare_queue(exclusive=True),
             user,
         )

@@ -1,18 +1,17 @@
-"""Logins of the broker for outside programs, each with what docs/amqp.md grants it."""
+"""Where outside programs log in: each user for themselves, and one program for all."""
 
 from __future__ import annotations
 
-import secrets
 from typing import Any
-from urllib.parse import urlsplit
 
 from schemas import routes
+from tests.bed.logins import outside_login
 
 TRUSTED = "trusted"
 
 
 class Logins:
-    """Of one virtual host; made when they are first asked for. A name is a user's, so it may be there already."""
+    """Of one virtual host; made when they are first asked for."""
 
     def __init__(self, management: Any, amqp_url: str) -> None:
         self._management = management
@@ -29,10 +28,5 @@ class Logins:
 
     def _url_of(self, login: str, exchange: str) -> str:
         if login not in self._urls:
-            password = secrets.token_hex(8)
-            self._management.create_user(login, password)
-            write = f"^({exchange.replace('.', chr(92) + '.')}|amq\\.gen.*)$"
-            self._management.set_permissions(login, "^amq\\.gen", write, "^amq\\.gen")
-            place = urlsplit(self._amqp_url)
-            self._urls[login] = f"amqp://{login}:{password}@{place.hostname}:{place.port}{place.path}"
+            self._urls[login] = outside_login(self._management, self._amqp_url, login, exchange)
         return self._urls[login]

@@ -18,12 +18,6 @@ WAIT = 20
 REPLY_TO = "amq.rabbitmq.reply-to"
 
 
-def url_of(amqp_url: str, login: str, password: str) -> str:
-    """The same broker and virtual host for another login."""
-    place = urlsplit(amqp_url)
-    return place._replace(netloc=f"{login}:{password}@{place.hostname}:{place.port}").geturl()
-
-
 class BrokerLogin:
     """One connection; a channel that the broker closes is replaced by the next."""
 

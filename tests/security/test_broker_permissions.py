@@ -10,8 +10,9 @@ import pytest
 
 from infra.rights import OWN_LOGINS, definitions
 from schemas import routes, topology
+from tests.bed.logins import url_of
 from tests.bed.waiting import eventually
-from tests.security.broker_login import BrokerLogin, url_of
+from tests.security.broker_login import BrokerLogin
 
 pytestmark = pytest.mark.broker
 

@@ -15,9 +15,10 @@ from infra.rights import OWN_LOGINS, definitions
 from schemas import routes
 from services.runtime.broker import connect
 from tests.bed.conversation import ConversationClient
+from tests.bed.logins import url_of
 from tests.bed.native import NativeClient
 from tests.bed.waiting import eventually
-from tests.security.broker_login import BrokerLogin, url_of
+from tests.security.broker_login import BrokerLogin
 
 pytestmark = [pytest.mark.broker, pytest.mark.store, pytest.mark.stack]
 

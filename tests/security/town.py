@@ -9,8 +9,9 @@ from typing import Any
 
 import httpx
 
+from tests.bed.logins import url_of
 from tests.bed.native import NativeClient
-from tests.security.broker_login import BrokerLogin, url_of
+from tests.security.broker_login import BrokerLogin
 from tests.security.raw import RawClient
 
 WAIT = 30

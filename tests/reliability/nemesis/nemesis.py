@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from infra.local.workers import Kind as Service
 from services.runtime.broker import wait_or
-from tests.reliability.nemesis.places import Places
+from tests.reliability.nemesis.places import CLIENTS, STORE, Places
 from tests.reliability.nemesis.poison import poison
 from tests.reliability.nemesis.schedule import Fault, Kind
 from tests.reliability.nemesis.wires import Wire
@@ -216,21 +216,21 @@ CLOCKS: Final = {
     Kind.CLOCK_HISTORY: Service.HISTORY,
 }
 NETWORK: Final[Mapping[Kind, tuple[str, Callable[[Wire, float], None]]]] = {
-    Kind.CUT_ROOM: ("room", _cut),
-    Kind.CUT_GATE: ("gateway", _cut),
-    Kind.CUT_HISTORY: ("history", _cut),
-    Kind.CUT_STORE: ("store", _cut),
-    Kind.CUT_CLIENTS: ("clients", _cut),
-    Kind.PART_ROOM: ("room", _freeze),
-    Kind.PART_GATE: ("gateway", _freeze),
-    Kind.PART_HISTORY: ("history", _freeze),
-    Kind.PART_STORE: ("store", _freeze),
-    Kind.PART_CLIENTS: ("clients", _freeze),
-    Kind.DELAY_ROOM: ("room", _slow),
-    Kind.DELAY_GATE: ("gateway", _slow),
-    Kind.DELAY_HISTORY: ("history", _slow),
-    Kind.DELAY_STORE: ("store", _slow),
-    Kind.DELAY_CLIENTS: ("clients", _slow),
+    Kind.CUT_ROOM: (Service.ROOM, _cut),
+    Kind.CUT_GATE: (Service.GATEWAY, _cut),
+    Kind.CUT_HISTORY: (Service.HISTORY, _cut),
+    Kind.CUT_STORE: (STORE, _cut),
+    Kind.CUT_CLIENTS: (CLIENTS, _cut),
+    Kind.PART_ROOM: (Service.ROOM, _freeze),
+    Kind.PART_GATE: (Service.GATEWAY, _freeze),
+    Kind.PART_HISTORY: (Service.HISTORY, _freeze),
+    Kind.PART_STORE: (STORE, _freeze),
+    Kind.PART_CLIENTS: (CLIENTS, _freeze),
+    Kind.DELAY_ROOM: (Service.ROOM, _slow),
+    Kind.DELAY_GATE: (Service.GATEWAY, _slow),
+    Kind.DELAY_HISTORY: (Service.HISTORY, _slow),
+    Kind.DELAY_STORE: (STORE, _slow),
+    Kind.DELAY_CLIENTS: (CLIENTS, _slow),
 }
 OTHERS: Final[Mapping[Kind, tuple[str, Callable[[Nemesis], AbstractAsyncContextManager[None]]]]] = {
     Kind.ROLL: ("all workers", lambda own: own._rolled()),

@@ -27,6 +27,7 @@ class World:
         gone: followers who went for good.
         guests: clients that come and go as they are let.
         callers: users who say commands.
+        founder: the owner of all rooms.
         entitled: those who may do all that they ask for.
         founders: the first members of each room; `private` are the rooms that nobody else may look into.
     """
@@ -48,7 +49,7 @@ class World:
         self.entitled: set[str] = set()
         self.founders: dict[str, frozenset[str]] = {}
         self.private: set[str] = set()
-        self._founder = self.caller(FOUNDER, "websocket")
+        self.founder = self.caller(FOUNDER, "websocket")
         self._lives: list[asyncio.Task[None]] = []
 
     # People.
@@ -94,18 +95,13 @@ class World:
         """
         people = [user for user in dict.fromkeys(members) if user != FOUNDER]
         async with asyncio.timeout(FIRST_TRIES_SECONDS):
-            told = await self._founder.have_done(
+            told = await self.founder.have_done(
                 "create", room, f"create-{room}", title=room, visibility=visibility, members=people
             )
         assert isinstance(told, Yes), f"{room} cannot be made: {told}"
         self.founders[room] = frozenset({*people, FOUNDER})
         if visibility == "private":
             self.private.add(room)
-
-    @property
-    def founder(self) -> Caller:
-        """The owner of all rooms."""
-        return self._founder
 
     # Time.
 
@@ -121,11 +117,8 @@ class World:
     def journals(self) -> dict[str, list[Entry]]:
         """What everybody asked and was told, by user; whoever had several journals has them one behind the other."""
         told: dict[str, list[Entry]] = {}
-        seen: set[int] = set()
         for one in (*self.callers, *self.followers, *self.gone, *self.guests):
-            if id(one.journal) not in seen:
-                seen.add(id(one.journal))
-                told.setdefault(one.user, []).extend(one.journal)
+            told.setdefault(one.user, []).extend(one.journal)
         return told
 
     def outstanding(self) -> dict[str, set[str]]:
