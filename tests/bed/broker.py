@@ -47,6 +47,10 @@ class LocalBroker(Broker):
     def running(self):
         return self._process is not None and is_alive(self._process)
 
+    @property
+    def pid(self):
+        return self._process.pid
+
     def _end(self):
         stop_process(self._process)
 
@@ -86,6 +90,10 @@ class ContainerBroker(Broker):
 
     def running(self):
         return self._container.running()
+
+    @property
+    def pid(self):
+        return self._container.pid()
 
     def _end(self):
         self._container.stop()

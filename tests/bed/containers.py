@@ -37,6 +37,10 @@ class Container:
     def running(self):
         return self._id is not None and docker("inspect", "--format", "{{.State.Running}}", self._id) == "true"
 
+    def pid(self):
+        """Of its first process, as seen from outside; 0 while it is down."""
+        return int(docker("inspect", "--format", "{{.State.Pid}}", self._id))
+
     def start(self):
         if self._id is None:
             self._made.start()

@@ -5,12 +5,13 @@ from infra.deadline import wait_until
 
 class Node:
     """Ports and data survive stop, kill and start. `url` is how it is reached; `inner_url` is the same seen from
-    another container, None without containers."""
+    another container, None without containers. `pid` is the process that all of it descends from, while it runs."""
 
     what: str
     ready_seconds: float
     url: str
     inner_url: str | None = None
+    pid: int
     _ready_since_start = False
 
     def start(self):

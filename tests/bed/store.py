@@ -30,6 +30,10 @@ class LocalStore(Store):
     def running(self):
         return self._process is not None and is_alive(self._process)
 
+    @property
+    def pid(self):
+        return self._process.pid
+
     def _end(self):
         stop_process(self._process)
 
@@ -62,6 +66,10 @@ class ContainerStore(Store):
 
     def running(self):
         return self._container.running()
+
+    @property
+    def pid(self):
+        return self._container.pid()
 
     def _end(self):
         self._container.stop()

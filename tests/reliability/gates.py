@@ -1,9 +1,8 @@
-"""What a running gate says of itself, and what the kernel says of it."""
+"""What a running gate says of itself."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -25,9 +24,3 @@ async def summed(gates: Any, name: str) -> dict[str, float]:
         for labels, value in (await samples(gate, name)).items():
             total[labels] = total.get(labels, 0.0) + value
     return total
-
-
-def resident_mib(process: Any) -> float:
-    """How much memory a process holds now."""
-    status = Path(f"/proc/{process.pid}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) / 1024

@@ -6,12 +6,13 @@ from contextlib import asynccontextmanager
 import pytest
 
 from schemas.errors import ERRORS, Code
+from tests.bed.memory import resident_mib
 from tests.bed.native import NativeClient
 from tests.bed.unlimited import ENVIRONMENT
 from tests.bed.waiting import eventually
 from tests.reliability.client import FleetClient
 from tests.reliability.fleet import fleet_of, percentile
-from tests.reliability.gates import resident_mib, samples
+from tests.reliability.gates import samples
 from tests.reliability.journal import Lagged, Lost
 from tests.reliability.scale import size_of
 

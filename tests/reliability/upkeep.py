@@ -1,11 +1,11 @@
-"""What a running stack costs while a workload goes on: the memory of every worker, and what waits in queues."""
+"""What a running stack costs while a workload goes on: memory of workers and nodes, and what waits in queues."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -14,12 +14,12 @@ import httpx
 from infra.local.workers import Kind
 from schemas import routes
 from services.runtime.broker import wait_or
-from tests.reliability.gates import resident_mib
+from tests.bed.memory import family_mib
 from tests.reliability.nemesis.places import Places
 
 
 class Sample(NamedTuple):
-    """At one moment: MiB by worker, messages by queue. What was down just then is left out."""
+    """At one moment: MiB by worker and node, messages by queue. What was down just then is left out."""
 
     at: float
     mib: Mapping[str, float]
@@ -37,10 +37,12 @@ class Upkeep:
     async def watch(self, stop: asyncio.Event) -> None:
         """Until `stop`."""
         while not await wait_or(stop, self._every_seconds):
-            self.samples.append(Sample(time.monotonic(), dict(self._memory()), await self._waiting()))
+            self.samples.append(
+                Sample(time.monotonic(), dict(await asyncio.to_thread(self._memory)), await self._waiting())
+            )
 
     def memory_around(self, moment: float, seconds: float) -> dict[str, float]:
-        """The median MiB of each worker within so many seconds of a moment."""
+        """The median MiB of each worker and node within so many seconds of a moment."""
         near = [sample.mib for sample in self.samples if abs(sample.at - moment) <= seconds]
         names = {name for mib in near for name in mib}
         return {name: median(mib[name] for mib in near if name in mib) for name in sorted(names)}
@@ -54,11 +56,14 @@ class Upkeep:
         told = next(sample.waiting for sample in reversed(self.samples) if sample.waiting)
         return {name: count for name, count in told.items() if count and name != routes.PARKED_QUEUE}
 
-    def _memory(self) -> Iterable[tuple[str, float]]:
-        for kind in Kind:
-            for number, service in enumerate(self._places.services(kind), start=1):
-                with contextlib.suppress(FileNotFoundError, IndexError):  # it was killed a moment ago
-                    yield f"{kind} {number}", resident_mib(service)
+    def _memory(self) -> dict[str, float]:
+        workers = {f"{kind} {n}": each for kind in Kind for n, each in enumerate(self._places.services(kind), start=1)}
+        nodes = {"broker": self._places.broker, "store": self._places.store}
+        held = {}
+        for name, process in (workers | nodes).items():
+            with contextlib.suppress(OSError, IndexError):  # it was killed a moment ago
+                held[name] = family_mib(process)
+        return held
 
     async def _waiting(self) -> dict[str, int]:
         try:

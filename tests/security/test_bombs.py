@@ -11,8 +11,8 @@ import pytest
 from websockets.asyncio.client import connect
 
 from schemas import limits
+from tests.bed.memory import resident_mib
 from tests.bed.waiting import eventually
-from tests.reliability.gates import resident_mib
 from tests.security.raw import close_code, handshake, raw_frame
 from tests.security.town import WAIT
 

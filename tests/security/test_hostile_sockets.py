@@ -7,11 +7,12 @@ import pytest
 
 from schemas import limits
 from schemas.errors import ERRORS, Code
+from tests.bed.memory import resident_mib
 from tests.bed.native import NativeClient
 from tests.bed.scale import is_full
 from tests.bed.unlimited import ENVIRONMENT
 from tests.bed.waiting import eventually
-from tests.reliability.gates import resident_mib, samples
+from tests.reliability.gates import samples
 from tests.security.raw import WAIT, RawClient, close_code, handshake, raw_frame
 
 TEXT, PART, FIN = 0x1, 0x0, 0x80

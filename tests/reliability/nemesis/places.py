@@ -61,7 +61,6 @@ class Wiring:
         told = {
             "GATEHOUSE_AMQP_URL": self._through(kind, self._amqp_url),
             "GATEHOUSE_TEST_CLOCK": str(clock),
-            "GATEHOUSE_TEST_AMQP_URL": self._amqp_url.geturl(),
         }
         if kind is Kind.HISTORY:
             told["GATEHOUSE_MONGO_URL"] = self._through(STORE, self._mongo_url)

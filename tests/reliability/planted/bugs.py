@@ -5,23 +5,20 @@ Each reaches into the worker's own code as it stands, and fails loudly when it f
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import json
-import os
-import time
 import zlib
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
-
-import aio_pika
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from schemas import routes
 from tests.reliability.checks.anomalies import Anomaly
 from tests.reliability.nemesis.schedule import Kind
 
-OLD_SECONDS: Final = 1.0
-"""What was written less than so long ago may be the successor's own, which is not stale."""
+if TYPE_CHECKING:
+    from services.runtime.confirms import OnEnd
+    from services.runtime.frames import Envelope
+
 ROOM, GATEWAY, HISTORY = "room", "gateway", "history"
 
 
@@ -66,44 +63,33 @@ def _ignore_fence() -> None:
 
 def _write_stale() -> None:
     """A worker that remembers the last event it wrote of each room, and has one more to write when its successor asks
-    history for the room: the worst moment there is, behind the question and before all that the successor writes."""
-    from services.room import app  # noqa: PLC0415
+    history for the room: the worst moment there is, behind the question and before all that the successor writes.
+
+    It goes out on the successor's own channel, which is what puts it there for certain."""
     from services.runtime.confirms import Publisher  # noqa: PLC0415
 
-    last: dict[str, dict[str, Any]] = {}
-    put, serve = Publisher.put, app.serve
+    last: dict[str, tuple[dict[str, Any], Envelope]] = {}
+    put = Publisher.put
 
-    def remembering(self: Any, exchange: str, key: str, body: bytes, *rest: Any) -> None:
-        if exchange == routes.LOG and b'"event":"message_posted"' in body:
-            entry = json.loads(body)
-            last[entry["room"]] = entry | {"written_at": time.monotonic()}
-        put(self, exchange, key, body, *rest)
+    def haunted(self: Any, exchange: str, key: str, body: bytes, envelope: Envelope, on_end: OnEnd) -> None:
+        put(self, exchange, key, body, envelope, on_end)
+        if exchange != routes.LOG:
+            return
+        written = json.loads(body)
+        room = written["room"]
+        if written.get("event") == "message_posted":
+            last[room] = written, envelope
+        elif written.get("type") == "snapshot" and room in last:
+            entry, as_then = last.pop(room)
+            seq = entry["seq"] + 1
+            stale = entry | {"seq": seq, "command_id": f"stale-{seq}", "message_id": f"msg_{seq}"}
+            put(self, exchange, routes.log_key(room, entry["event"]), json.dumps(stale).encode(), as_then, _unheard)
 
-    async def haunted(settings: Any, stopping: asyncio.Event) -> None:
-        haunting = asyncio.create_task(_haunt(os.environ["GATEHOUSE_TEST_AMQP_URL"], last))
-        try:
-            await serve(settings, stopping)
-        finally:
-            haunting.cancel()
-
-    Publisher.put, app.serve = remembering, haunted
+    Publisher.put = haunted
 
 
-async def _haunt(amqp_url: str, last: dict[str, dict[str, Any]]) -> None:
-    connection = await aio_pika.connect_robust(amqp_url)
-    channel = await connection.channel()
-    log = await channel.declare_exchange(routes.LOG, "topic", durable=True)
-    questions = await channel.declare_queue(exclusive=True)
-    await questions.bind(log, "query.#")
-    async with questions.iterator(no_ack=True) as arriving:
-        async for question in arriving:
-            asked = json.loads(question.body)
-            entry = last.pop(asked["room"], None)
-            if asked["type"] == "snapshot" and entry and time.monotonic() - entry.pop("written_at") > OLD_SECONDS:
-                seq = entry["seq"] + 1
-                stale = entry | {"seq": seq, "command_id": f"stale-{seq}", "message_id": f"msg_{seq}"}
-                message = aio_pika.Message(json.dumps(stale, separators=(",", ":")).encode(), delivery_mode=2)
-                await log.publish(message, routing_key=routes.log_key(asked["room"], "message_posted"))
+def _unheard(_: object) -> None:
+    """A stale writer is gone before the log confirms."""
 
 
 def _forget_retries() -> None:

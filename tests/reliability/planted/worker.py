@@ -1,7 +1,7 @@
 """`python -m tests.reliability.planted.worker room|gateway|history`: a worker as it is, with what a test plants in it.
 
 `GATEHOUSE_TEST_CLOCK` names a file that says by how many seconds the worker's clock is wrong, at every moment.
-`GATEHOUSE_TEST_BUGS` are names of `bugs.BUGS`, with commas. `GATEHOUSE_TEST_AMQP_URL` is the broker without a wire.
+`GATEHOUSE_TEST_BUGS` are names of `bugs.BUGS`, with commas.
 """
 
 from __future__ import annotations
