@@ -12,11 +12,9 @@ from random import Random
 from typing import Any, Final, NamedTuple
 
 from services.runtime.broker import wait_or
-from tests.reliability.doors import Door, No, NoAnswer, Wish, Yes
+from tests.reliability.doors import WITHOUT_EVENT, Door, No, NoAnswer, Wish, Yes
 from tests.reliability.journal import Answered, Asked, Done, Journal, Refused, Unanswered
 
-WITHOUT_EVENT: Final = frozenset({"mark_read", "mark_delivered", "ban"})
-"""Marks make no event, and a ban of somebody who is banned already makes none."""
 PAUSE_SECONDS: Final = (0.05, 0.3)
 
 
@@ -78,8 +76,8 @@ class Caller:
 
     async def _try(self, wish: Wish, within_seconds: float) -> Yes | No | None:
         door = self._chance.choice(self._doors)
-        now, text = time.monotonic(), wish.fields.get("text")
-        self.journal.append(Asked(wish.command_id, wish.room, wish.verb, door.name, wish.again, now, text))
+        now, text, user = time.monotonic(), wish.fields.get("text"), wish.fields.get("user")
+        self.journal.append(Asked(wish.command_id, wish.room, wish.verb, door.name, wish.again, now, text, user))
         try:
             return await door.say(wish, within_seconds)
         except NoAnswer:

@@ -6,22 +6,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from random import Random
 from typing import Any, Final, NamedTuple
 
 from infra.local.workers import Kind as Service
 from tests.bed.native import token_for
 from tests.bed.waiting import eventually
-from tests.reliability.checks.anomalies import Anomaly, Finding, Stored
-from tests.reliability.checks.ending import (
-    judge_outstanding,
-    judge_parked,
-    judge_presence,
-    judge_unread,
-    unread_of,
-)
-from tests.reliability.checks.following import judge_client
+from tests.reliability.checks.anomalies import Anomaly, Finding, Place, Stored
+from tests.reliability.checks.ending import judge_marks, judge_outstanding, judge_parked
+from tests.reliability.checks.following import judge_client, judge_unattached
 from tests.reliability.checks.keeping import (
     judge_answers,
     judge_message_ids,
@@ -32,27 +27,28 @@ from tests.reliability.checks.keeping import (
 )
 from tests.reliability.checks.ordering import judge_order, judge_split, operations_of
 from tests.reliability.checks.secrecy import judge_leaks
-from tests.reliability.doors import AmqpDoor, NoAnswer, RestDoor, SocketDoor
-from tests.reliability.dump import parked_reasons, stored_events
-from tests.reliability.fleet import heads_of
+from tests.reliability.doors import AmqpDoor, RestDoor, SocketDoor
+from tests.reliability.dump import parked_reasons, stored_events, stored_marks, stored_places
+from tests.reliability.fleet import has_all, heads_of
 from tests.reliability.healing import Healing, healings
 from tests.reliability.journal import Answered, Asked, Done, Entry, Got, Opened, Refused, Reset, Unanswered
-from tests.reliability.line import Line, NotOpened
 from tests.reliability.logins import Logins
 from tests.reliability.nemesis.nemesis import Nemesis
 from tests.reliability.nemesis.places import Places
 from tests.reliability.nemesis.schedule import Fault
+from tests.reliability.questions import Questions
 from tests.reliability.workloads.membership import Comings
 from tests.reliability.workloads.receipts import Readers
 from tests.reliability.workloads.returning import Returning
 from tests.reliability.workloads.send import Repeaters, Senders
 from tests.reliability.workloads.size import Size
-from tests.reliability.workloads.world import FOUNDER, World
+from tests.reliability.workloads.world import World
 
 CALM_SECONDS: Final = 3.0
 """Traffic goes on for so long behind the last fault."""
-ASK_SECONDS: Final = 5.0
 READY_SECONDS: Final = 90.0
+
+Condition = Callable[[], Awaitable[bool]]
 
 
 class Bounds(NamedTuple):
@@ -63,7 +59,9 @@ class Bounds(NamedTuple):
     level: float = 60.0
     """Everything accepted is stored, and every follower has everything."""
     counts: float = 30.0
-    """Everybody's counts of unread messages, and who is told to be there, are right."""
+    """Everybody's counts of unread messages are right."""
+    presence: float = 20.0
+    """Who is told to be there is; three heartbeats and the grace are 7 seconds here."""
 
 
 class Outcome(NamedTuple):
@@ -73,7 +71,7 @@ class Outcome(NamedTuple):
     findings: list[Finding]
     commands: Counter[str]
     by_door: Counter[str]
-    deliveries: int
+    pushes: int
     connections: int
     resets: int
     faults: Counter[str]
@@ -108,6 +106,8 @@ class Chaos:
         self._senders = Senders(self._world, size)
         self._repeaters = Repeaters(self._world, size)
         self._readers = Readers(self._world, size)
+        self._questions = Questions(self._world, self._readers, places.stack.mongo_url)
+        self._not_back: list[Finding] = []
         self._workloads = (
             self._senders,
             self._repeaters,
@@ -133,7 +133,7 @@ class Chaos:
         async with asyncio.TaskGroup() as tasks:
             working = [tasks.create_task(workload.run()) for workload in self._workloads]
             try:
-                await self._nemesis.carry_out(plan)
+                await self._carry_out(plan)
                 await asyncio.sleep(max(CALM_SECONDS, began + seconds - time.monotonic()))
                 self._world.quiet.set()
                 await asyncio.wait(working, timeout=self._bounds.settle)
@@ -141,11 +141,20 @@ class Chaos:
                 self._world.quiet.set()
                 self._world.over.set()
 
+    async def _carry_out(self, plan: Sequence[Fault]) -> None:
+        try:
+            await self._nemesis.carry_out(plan)
+        except* AssertionError as failures:
+            self._not_back += [_not_back(failure) for failure in failures.exceptions]
+
     async def _wait_until_whole(self) -> None:
-        """Not a promise of the service: the nemesis mends what it broke, and that takes its time."""
+        """The nemesis mends what it broke, and that takes its time."""
         for kind in Service:
             for service in self._places.services(kind):
-                await service.ready(READY_SECONDS)
+                try:
+                    await service.ready(READY_SECONDS)
+                except AssertionError as failure:
+                    self._not_back.append(_not_back(failure))
 
     def journals(self) -> Iterator[dict[str, Any]]:
         """Everything that was journalled, an entry a line, for whoever looks for the cause of a finding."""
@@ -156,17 +165,23 @@ class Chaos:
     # The verdict.
 
     async def _judge(self, began: float) -> Outcome:
+        """What must be asked is asked first; then all go home, and what they hold is compared with what is stored."""
+        await self._until(self._bounds.level, self._everything_is_there())
+        unread, presence = await asyncio.gather(
+            self._questions.about_unread(self._bounds.counts), self._questions.about_presence(self._bounds.presence)
+        )
+        await self._world.go_home()
         journals = self._world.journals()
-        await self._until(self._bounds.level, lambda: self._is_level(journals))
-        unread, presence = await asyncio.gather(self._judge_unread(), self._judge_presence())
-        stored = self._stored()
-        parked = await parked_reasons(self._places.amqp_url)
-        journals = self._world.journals()
+        await self._until(self._bounds.level, self._is_stored(_places_told(journals)))
+        stored, parked = stored_events(self._mongo_url), await parked_reasons(self._places.amqp_url)
+        private = {room: self._world.founders[room] for room in self._world.private}
         findings = [
+            *self._not_back,
             *judge_events(journals, stored),
             *judge_outstanding(self._world.outstanding()),
-            *judge_leaks(journals, stored, {room: self._world.founders[room] for room in self._world.private}),
+            *judge_leaks(journals, stored, private),
             *judge_refusals(journals, self._world.entitled),
+            *judge_marks(stored_marks(self._mongo_url, self._readers.rooms), journals),
             *judge_parked(parked),
             *self._judge_followers(stored),
             *unread,
@@ -177,7 +192,7 @@ class Chaos:
             findings=findings,
             commands=outcomes_of(journals),
             by_door=Counter(entry.door for entry in all_of(journals) if isinstance(entry, Asked)),
-            deliveries=sum(isinstance(entry, Got) for entry in all_of(journals)),
+            pushes=sum(isinstance(entry, Got) for entry in all_of(journals)),
             connections=sum(isinstance(entry, Opened) for entry in all_of(journals)),
             resets=sum(isinstance(entry, Reset) for entry in all_of(journals)),
             faults=Counter(done.fault.kind.value for done in self._nemesis.done),
@@ -186,114 +201,50 @@ class Chaos:
             stored=len(stored),
         )
 
-    def _stored(self) -> list[Stored]:
-        return stored_events(self._places.stack.mongo_url, self._world.founders)
+    @property
+    def _mongo_url(self) -> str:
+        return self._places.stack.mongo_url
 
-    async def _is_level(self, journals: Mapping[str, Iterable[Entry]]) -> bool:
-        promised = {(entry.room, entry.seq) for entry in all_of(journals) if isinstance(entry, Answered)}
-        stored = {(event.room, event.seq): event for event in await asyncio.to_thread(self._stored)}
-        heads = heads_of(stored)
-        return promised <= stored.keys() and all(
-            client.settled and all(client.positions[room][1] >= heads[room] for room in client.rooms)
-            for client in self._world.followers
-        )
+    def _is_stored(self, places: AbstractSet[Place]) -> Condition:
+        async def is_stored() -> bool:
+            return places <= await asyncio.to_thread(stored_places, self._mongo_url)
 
-    def _judge_followers(self, stored: list[Stored]) -> list[Finding]:
-        """A reset is said, not silent: here it is counted, and no anomaly. Guests are refused as a matter of course,
-        and need not have everything."""
-        kept = {(event.room, event.seq): event for event in stored}
-        heads = heads_of(kept)
-        wanted = {client: {room: heads[room] for room in client.rooms} for client in self._world.followers}
-        wanted |= {client: {} for client in (*self._world.gone, *self._world.guests)}
-        guests = {guest.user for guest in self._world.guests}
-        return [
-            finding
-            for client, rooms in wanted.items()
-            for finding in judge_client(client.user, client.journal, kept, rooms)
-            if finding.anomaly is not Anomaly.NEEDLESS_RESET
-            and not (finding.anomaly is Anomaly.REFUSED_FOR_GOOD and finding.who in guests)
-        ]
+        return is_stored
 
-    async def _judge_unread(self) -> list[Finding]:
-        stored, journals = self._stored(), self._world.journals()
-        counted = {
-            (user, room): unread_of(user, room, journals[user], stored)
-            for user in self._readers.users
-            for room in self._readers.rooms
-        }
+    def _everything_is_there(self) -> Condition:
+        """Everything told is stored, and every follower has everything that is."""
+        promised = _places_told(self._world.journals())
 
-        async def told() -> list[Finding]:
-            return judge_unread(await self._unread_told(), counted)
+        async def is_there() -> bool:
+            stored = await asyncio.to_thread(stored_places, self._mongo_url)
+            heads = heads_of(stored)
+            return promised <= stored and all(has_all(client, heads) for client in self._world.followers)
 
-        return await self._last(told)
+        return is_there
 
-    async def _unread_told(self) -> dict[tuple[str, str], int]:
-        door = self._world.doors["websocket"]
-        assert isinstance(door, SocketDoor)
-        told: dict[tuple[str, str], int] = {}
-        for user in self._readers.users:
-            try:
-                answer = await door.ask(user, {"type": "rooms"}, ASK_SECONDS)
-            except NoAnswer:
-                continue
-            told |= {(user, each["room"]): each["unread"] for each in answer.get("rooms", ())}
-        return told
-
-    async def _judge_presence(self) -> list[Finding]:
-        async def told() -> list[Finding]:
-            there = {room: self._there(room) for room in self._world.founders}
-            found = []
-            for gate in self._world.gates:
-                found += judge_presence(await self._presence_told(gate, there), there)
-            return found
-
-        return await self._last(told)
-
-    def _there(self, room: str) -> frozenset[str]:
-        clients = (*self._world.followers, *self._world.guests)
-        return frozenset(client.user for client in clients if client.is_attached_to(room))
-
-    async def _presence_told(self, gate: str, rooms: Iterable[str]) -> dict[str, frozenset[str]]:
-        """As one who just came is told; whoever asks is left out."""
-        frames: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        line = Line(gate, self._world.token_of(FOUNDER), frames.put_nowait)
-        told: dict[str, frozenset[str]] = dict.fromkeys(rooms, frozenset())
-        try:
-            await line.open(within_seconds=ASK_SECONDS)
-            for room in rooms:
-                line.send(type="attach", id=room, room=room)
-            async with asyncio.timeout(ASK_SECONDS):
-                missing = set(told)
-                while missing:
-                    frame = await frames.get()
-                    if frame["type"] == "attached" and frame["room"] in missing:
-                        missing.discard(frame["room"])
-                        online = (each["user"] for each in frame["members"] if each.get("online"))
-                        told[frame["room"]] = frozenset(online) - {FOUNDER}
-        except (OSError, NotOpened, TimeoutError):
-            pass
-        finally:
-            line.cut()
-        return told
-
-    async def _last(self, judged: Any) -> list[Finding]:
-        """What is found when nothing is, or when time is over."""
-        last: list[Finding] = []
-
-        async def none_is() -> bool:
-            nonlocal last
-            last = await judged()
-            return not last
-
-        await self._until(self._bounds.counts, none_is)
-        return last
-
-    async def _until(self, seconds: float, condition: Any) -> None:
+    async def _until(self, seconds: float, condition: Condition) -> None:
         """Wait for it; that it does not come is for the checks to say."""
         try:
             await eventually(condition, seconds)
         except AssertionError:
             return
+
+    def _judge_followers(self, stored: list[Stored]) -> list[Finding]:
+        """Guests are refused as a matter of course, and need not have everything."""
+        kept = {(event.room, event.seq): event for event in stored}
+        heads = heads_of(kept)
+        wanted = {client: {room: heads[room] for room in client.rooms} for client in self._world.followers}
+        wanted |= {client: {} for client in (*self._world.gone, *self._world.guests)}
+        guests = {guest.user for guest in self._world.guests}
+        found = [
+            finding
+            for client, rooms in wanted.items()
+            for finding in judge_client(client.user, client.journal, kept, rooms)
+            if not (finding.anomaly is Anomaly.REFUSED_FOR_GOOD and finding.who in guests)
+        ]
+        return found + [
+            finding for user, journal in self._world.overheard().items() for finding in judge_unattached(user, journal)
+        ]
 
     def _healings(self, journals: Mapping[str, Iterable[Entry]]) -> list[Healing]:
         """By the rooms that somebody writes to all the time, and those who are there all the time."""
@@ -304,6 +255,15 @@ class Chaos:
             for room in (*self._senders.rooms, *self._repeaters.rooms)
         }
         return healings(self._nemesis.done, operations, followers)
+
+
+def _not_back(failure: BaseException) -> Finding:
+    return Finding(Anomaly.NOT_BACK, "nemesis", "", 0, str(failure))
+
+
+def _places_told(journals: Mapping[str, Iterable[Entry]]) -> set[Place]:
+    """Where, by all that anybody was told, there is something."""
+    return {(entry.room, entry.seq) for entry in all_of(journals) if isinstance(entry, Answered | Got)}
 
 
 def judge_events(journals: Mapping[str, Iterable[Entry]], stored: Sequence[Stored]) -> list[Finding]:

@@ -4,6 +4,8 @@ everything it is told into its journal."""
 from __future__ import annotations
 
 import asyncio
+import json
+import sys
 import time
 from collections.abc import Callable, Sequence
 from random import Random
@@ -16,6 +18,7 @@ from tests.reliability.journal import (
     Attached,
     Bye,
     Detached,
+    Garbled,
     Got,
     Journal,
     Lagged,
@@ -24,6 +27,7 @@ from tests.reliability.journal import (
     Refused,
     Reset,
     Service,
+    Told,
 )
 from tests.reliability.line import Line, NotOpened
 
@@ -32,7 +36,7 @@ PAUSE_SECONDS = (0.05, 0.3)
 """Between two tries to connect, and before a refused attach is repeated. Much shorter than a real client's."""
 DOOR = "websocket"
 LONGEST_RETURN_SECONDS = 5.0
-"""A `retry_after_seconds` above this fails the run instead of stretching it."""
+"""Nobody stays away for longer because a gate says so: a run has its end."""
 
 
 class FleetClient:
@@ -60,8 +64,6 @@ class FleetClient:
         self.accepted: set[str] = set()
         self.service: Service | None = None
         self.on_event: Callable[[str], None] | None = None
-        self.refused_attaches = 0
-        self.failed_connects = 0
         self._token = token
         self._gates = gates
         self._buffer = receive_buffer
@@ -97,7 +99,7 @@ class FleetClient:
     async def live(self) -> None:
         """Connect, and connect again, until `end`."""
         while not self._ended.is_set():
-            self.line = Line(self._gates[self.gate], self._token, self._receive)
+            self.line = Line(self._gates[self.gate], self._token, self._receive, self._note_garbled)
             if await self._is_open(self.line):
                 if self._ended.is_set():
                     self.line.cut()
@@ -140,8 +142,8 @@ class FleetClient:
         if frame is not None and self.line is not None:
             self._on_line.add(command_id)
             again = frame.get("retry", False)
-            said = Asked(command_id, frame["room"], frame["type"], DOOR, again, time.monotonic(), frame.get("text"))
-            self.journal.append(said)
+            now, text, user = time.monotonic(), frame.get("text"), frame.get("user")
+            self.journal.append(Asked(command_id, frame["room"], frame["type"], DOOR, again, now, text, user))
             self.line.send(**frame)
 
     def _cancel_retries(self) -> None:
@@ -163,12 +165,11 @@ class FleetClient:
         try:
             await line.open(within_seconds=OPEN_SECONDS, receive_buffer=self._buffer)
         except (OSError, NotOpened, TimeoutError):
-            self.failed_connects += 1
             return False
         return True
 
     def _forget_line(self, code: int | None) -> None:
-        self.journal.append(Lost(code, frozenset(self._on_line)))
+        self.journal.append(Lost(code, frozenset(self._on_line), time.monotonic()))
         for frame in self.outstanding.values():
             frame["retry"] = True
         self._cancel_retries()
@@ -201,6 +202,9 @@ class FleetClient:
 
     # What it is told.
 
+    def _note_garbled(self, why: str) -> None:
+        self.journal.append(Garbled(why, time.monotonic()))
+
     def _receive(self, frame: dict[str, Any]) -> None:
         match frame["type"]:
             case "event":
@@ -214,10 +218,12 @@ class FleetClient:
                 self._begin()
             case "bye":
                 self._return_seconds = frame.get("retry_after_seconds")
-                self.journal.append(Bye(frame["code"], self._return_seconds))
+                self.journal.append(Bye(frame["code"], self._return_seconds, time.monotonic()))
             case "signal" if frame["signal"] == "service":
                 self.service = Service(frame["available"], time.monotonic())
                 self.journal.append(self.service)
+            case "signal":
+                self.journal.append(Told(frame["room"], frame["signal"], time.monotonic(), as_pushed(frame)))
             case _ if "room" in frame:
                 self._receive_word(frame["type"], frame)
 
@@ -226,14 +232,14 @@ class FleetClient:
         room = frame["room"]
         match kind:
             case "attached":
-                self.journal.append(Attached(room, frame["epoch"], frame["seq"]))
+                self.journal.append(Attached(room, frame["epoch"], frame["seq"], time.monotonic()))
                 self.positions[room] = frame["epoch"], frame["seq"]
                 self._attached.add(room)
             case "reset":
-                self.journal.append(Reset(room, frame["epoch"], frame["seq"]))
+                self.journal.append(Reset(room, frame["epoch"], frame["seq"], time.monotonic()))
                 self.positions[room] = frame["epoch"], frame["seq"]
             case "lagged":
-                self.journal.append(Lagged(room, frame["from"], frame["to"]))
+                self.journal.append(Lagged(room, frame["from"], frame["to"], time.monotonic()))
             case "detached":
                 self.journal.append(Detached(room, frame["code"], time.monotonic()))
                 self._attached.discard(room)
@@ -242,7 +248,7 @@ class FleetClient:
 
     def _receive_event(self, frame: dict[str, Any]) -> None:
         room, seq, command_id = frame["room"], frame["seq"], frame["command_id"]
-        self.journal.append(Got(room, frame["epoch"], seq, command_id, frame.get("text"), time.monotonic()))
+        self.journal.append(got(frame))
         known = self.positions.get(room)
         if known is not None and seq > known[1]:
             self.positions[room] = frame["epoch"], seq
@@ -263,10 +269,20 @@ class FleetClient:
         self.journal.append(Refused(frame["code"], frame["retry"], frame["definite"], number, time.monotonic()))
         kind, _, room = number.partition(":")
         if kind == "attach":
-            self.refused_attaches += 1
             self._attach_later(room)
         elif number in self.outstanding and frame["retry"]:
             self._on_line.discard(number)
             if not frame["definite"]:
                 self.outstanding[number]["retry"] = True
             self._send_later(number, lambda: self._send(number))
+
+
+def got(frame: dict[str, Any]) -> Got:
+    """An event's entry."""
+    room, epoch, seq, command_id = frame["room"], frame["epoch"], frame["seq"], frame["command_id"]
+    return Got(room, epoch, seq, command_id, frame.get("text"), time.monotonic(), as_pushed(frame))
+
+
+def as_pushed(frame: dict[str, Any]) -> str:
+    """The whole frame as JSON: one text for all who get the same, however many they are."""
+    return sys.intern(json.dumps(frame, sort_keys=True))

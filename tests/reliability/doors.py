@@ -8,9 +8,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any, Final, NamedTuple, Protocol
+from uuid import uuid4
 
 import aio_pika
 import httpx
@@ -20,12 +23,17 @@ from schemas.ids import RoomId
 from services.runtime.broker import BROKER_ERRORS, connect
 from tests.bed.management import NO_TLS
 from tests.bed.rest import CALLS, renamed
+from tests.reliability.client import as_pushed, got
+from tests.reliability.journal import Answered, Garbled, Journal, Told
 from tests.reliability.line import Line, NotOpened
 
 OPEN_SECONDS: Final = 10.0
 CLOSE_SECONDS: Final = 2.0
 LOST: Final = (*BROKER_ERRORS, aio_pika.exceptions.AMQPException, StopAsyncIteration)
 """How the driver says that the broker went; the last one is for one that goes during the handshake."""
+
+WITHOUT_EVENT: Final = frozenset({"mark_read", "mark_delivered", "ban"})
+"""Marks make no event, and a ban of somebody who is banned already makes none."""
 
 
 class NoAnswer(Exception):
@@ -63,10 +71,41 @@ class No(NamedTuple):
     retry: bool
 
 
+class Overheard:
+    """What users were told that they did not wait for, or no longer: pushes, and answers that came late."""
+
+    def __init__(self) -> None:
+        self.journals: dict[str, Journal] = defaultdict(Journal)
+        self._given_up: dict[str, Wish] = {}
+
+    def give_up(self, number: str, wish: Wish) -> None:
+        """Nobody waits for the answer of this number any longer."""
+        self._given_up[number] = wish
+
+    def take_answer(self, number: str, answer: Mapping[str, Any]) -> None:
+        """A late one counts as any other where it names an event."""
+        wish = self._given_up.pop(number, None)
+        if wish is not None and answer["type"] == "accepted" and wish.verb not in WITHOUT_EVENT:
+            late = Answered(wish.room, answer["epoch"], answer["seq"], wish.command_id, time.monotonic())
+            self.journals[wish.user].append(late)
+
+    def take_push(self, user: str, frame: Mapping[str, Any]) -> None:
+        """Whatever belongs to a room."""
+        if frame["type"] == "event":
+            self.journals[user].append(got(frame))
+        elif frame["type"] == "signal" and "room" in frame:
+            self.journals[user].append(Told(frame["room"], frame["signal"], time.monotonic(), as_pushed(frame)))
+
+    def take_garbled(self, user: str, why: str) -> None:
+        """It was no frame."""
+        self.journals[user].append(Garbled(why, time.monotonic()))
+
+
 class Door(Protocol):
-    """One way in."""
+    """One way in. Nobody attaches through it."""
 
     name: str
+    overheard: Overheard
 
     def know(self, user: str) -> None:
         """Somebody will come: make what must be made for them before."""
@@ -94,16 +133,19 @@ class SocketDoor:
         self._lines: dict[str, asyncio.Task[Line]] = {}
         self._waiting: dict[str, asyncio.Future[dict[str, Any]]] = {}
         self._said = 0
+        self.overheard = Overheard()
 
     def know(self, user: str) -> None:
         """A token is all that they need."""
 
     async def say(self, wish: Wish, within_seconds: float) -> Yes | No:
         """Raises NoAnswer as every door does."""
-        return answer_of(await self.ask(wish.user, wish.body(), within_seconds))
+        return answer_of(await self.ask(wish.user, wish.body(), within_seconds, wish))
 
-    async def ask(self, user: str, frame: Mapping[str, Any], within_seconds: float) -> dict[str, Any]:
-        """Send any frame; the one that answers it. Raises NoAnswer."""
+    async def ask(
+        self, user: str, frame: Mapping[str, Any], within_seconds: float, wish: Wish | None = None
+    ) -> dict[str, Any]:
+        """Send any frame, of a `wish` or not; the one that answers it. Raises NoAnswer."""
         self._said += 1
         number = str(self._said)
         answer = self._waiting[number] = asyncio.get_running_loop().create_future()
@@ -116,6 +158,8 @@ class SocketDoor:
             raise NoAnswer(repr(problem)) from problem
         finally:
             del self._waiting[number]
+            if wish is not None and not answer.done():
+                self.overheard.give_up(number, wish)
         if not answer.done():
             raise NoAnswer("the connection ended")
         return answer.result()
@@ -134,14 +178,25 @@ class SocketDoor:
         return await asyncio.shield(opening)
 
     async def _open(self, user: str) -> Line:
-        line = Line(self._chance.choice(self._gates), self._token_of(user), self._take)
+        def take(frame: dict[str, Any]) -> None:
+            self._take(user, frame)
+
+        def take_garbled(why: str) -> None:
+            self.overheard.take_garbled(user, why)
+
+        line = Line(self._chance.choice(self._gates), self._token_of(user), take, take_garbled)
         await line.open(within_seconds=OPEN_SECONDS)
         return line
 
-    def _take(self, frame: dict[str, Any]) -> None:
-        waiting = self._waiting.get(str(frame.get("id")))
+    def _take(self, user: str, frame: dict[str, Any]) -> None:
+        number = str(frame.get("id"))
+        waiting = self._waiting.get(number)
         if waiting is not None and not waiting.done():
             waiting.set_result(frame)
+        elif waiting is None and "id" in frame:
+            self.overheard.take_answer(number, frame)
+        else:
+            self.overheard.take_push(user, frame)
 
 
 class RestDoor:
@@ -154,6 +209,7 @@ class RestDoor:
         self._gates = gates
         self._token_of = token_of
         self._chance = chance
+        self.overheard = Overheard()
         self._http = httpx.AsyncClient(trust_env=False, verify=NO_TLS, limits=httpx.Limits(max_connections=None))
 
     def know(self, user: str) -> None:
@@ -196,6 +252,7 @@ class AmqpDoor:
         self._speaks_for_others = speaks_for_others
         self._urls: dict[str, str] = {}
         self._programs: dict[str, asyncio.Task[_Program]] = {}
+        self.overheard = Overheard()
 
     def know(self, user: str) -> None:
         """They have a login from now on."""
@@ -207,7 +264,7 @@ class AmqpDoor:
         try:
             async with asyncio.timeout(within_seconds):
                 program = await self._program_at(url)
-                return answer_of(await program.ask(*self._said(wish)))
+                return answer_of(await program.ask(wish, *self._said(wish)))
         except TimeoutError as late:
             raise NoAnswer("nothing was heard") from late
         except LOST as problem:
@@ -230,7 +287,7 @@ class AmqpDoor:
         """Whoever gives up waiting for a login does not break it off."""
         opening = self._programs.get(url)
         if opening is None or (opening.done() and (opening.exception() or opening.result().connection.is_closed)):
-            opening = self._programs[url] = asyncio.create_task(_Program.open(url))
+            opening = self._programs[url] = asyncio.create_task(_Program.open(url, self.overheard))
         return await asyncio.shield(opening)
 
     async def _drop(self, url: str) -> None:
@@ -247,28 +304,30 @@ class AmqpDoor:
 class _Program:
     """An outside program with a queue for its answers."""
 
-    def __init__(self, connection: Any, channel: Any, answers: Any) -> None:
+    def __init__(self, connection: Any, channel: Any, answers: Any, overheard: Overheard) -> None:
         self.connection = connection
+        self._overheard = overheard
+        self._name = uuid4().hex
         self._channel = channel
         self._answers = answers
         self._waiting: dict[str, asyncio.Future[dict[str, Any]]] = {}
         self._asked = 0
 
     @classmethod
-    async def open(cls, url: str) -> _Program:
+    async def open(cls, url: str, overheard: Overheard) -> _Program:
         connection = await connect(url, "an outside program", timeout_seconds=OPEN_SECONDS)
         try:
             channel = await connection.channel()
-            made = cls(connection, channel, await channel.declare_queue(exclusive=True))
+            made = cls(connection, channel, await channel.declare_queue(exclusive=True), overheard)
             await made._answers.consume(made._take, no_ack=True)
         except BaseException:
             await _hang_up(connection)
             raise
         return made
 
-    async def ask(self, exchange: str, key: str, message: aio_pika.Message) -> dict[str, Any]:
+    async def ask(self, wish: Wish, exchange: str, key: str, message: aio_pika.Message) -> dict[str, Any]:
         self._asked += 1
-        number = message.correlation_id = str(self._asked)
+        number = message.correlation_id = f"{self._name} {self._asked}"
         message.reply_to = self._answers.name
         answer = self._waiting[number] = asyncio.get_running_loop().create_future()
         try:
@@ -277,14 +336,19 @@ class _Program:
             return await answer
         finally:
             del self._waiting[number]
+            if not answer.done() or answer.cancelled():
+                self._overheard.give_up(number, wish)
 
     async def close(self) -> None:
         await _hang_up(self.connection)
 
     async def _take(self, delivery: Any) -> None:
+        answer = json.loads(delivery.body)
         waiting = self._waiting.get(delivery.correlation_id)
         if waiting is not None and not waiting.done():
-            waiting.set_result(json.loads(delivery.body))
+            waiting.set_result(answer)
+        elif waiting is None:
+            self._overheard.take_answer(delivery.correlation_id, answer)
 
 
 def answer_of(answer: Mapping[str, Any]) -> Yes | No:

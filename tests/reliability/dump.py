@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
 import aio_pika
 import pymongo
 
 from schemas import routes
-from tests.reliability.checks.anomalies import Stored
+from tests.reliability.checks.anomalies import Place, Stored
 
 
-def stored_events(mongo_url: str, rooms: Iterable[str]) -> list[Stored]:
-    """Every stored event of these rooms."""
+def stored_events(mongo_url: str, rooms: Iterable[str] | None = None) -> list[Stored]:
+    """Every stored event, or those of these rooms only."""
+    wanted = {} if rooms is None else {"room": {"$in": list(rooms)}}
     with pymongo.MongoClient(mongo_url) as store:
-        rows = list(store.get_default_database()["events"].find({"room": {"$in": list(rooms)}}))
+        rows = [_as_pushed(row) for row in store.get_default_database()["events"].find(wanted)]
     return [
         Stored(
             row["room"],
@@ -28,9 +31,29 @@ def stored_events(mongo_url: str, rooms: Iterable[str]) -> list[Stored]:
             row.get("user"),
             row["fence"],
             row.get("message_id"),
+            row,
         )
         for row in rows
     ]
+
+
+def _as_pushed(row: dict[str, Any]) -> dict[str, Any]:
+    """Metadata are stored as a text."""
+    return row | {"metadata": json.loads(row["metadata"])} if isinstance(row.get("metadata"), str) else row
+
+
+def stored_marks(mongo_url: str, rooms: Iterable[str]) -> dict[tuple[str, str], tuple[int, int]]:
+    """How far each (user, room) of these rooms has read and received."""
+    with pymongo.MongoClient(mongo_url) as store:
+        rows = store.get_default_database()["members"].find({"room": {"$in": list(rooms)}})
+        return {(row["user"], row["room"]): (row["read"], row["delivered"]) for row in rows}
+
+
+def stored_places(mongo_url: str) -> set[Place]:
+    """Where something is stored: much less to fetch."""
+    with pymongo.MongoClient(mongo_url) as store:
+        rows = store.get_default_database()["events"].find({}, {"_id": 0, "room": 1, "seq": 1})
+        return {(row["room"], row["seq"]) for row in rows}
 
 
 async def parked_reasons(amqp_url: str) -> Counter[str]:

@@ -6,7 +6,7 @@ import asyncio
 import resource
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from random import Random
 from typing import Any, NamedTuple
@@ -164,7 +164,7 @@ class Fleet:
         heads = heads_of(stored)
 
         def behind() -> list[str]:
-            return [client.user for client in self.clients if not _has_all(client, heads)]
+            return [client.user for client in self.clients if not has_all(client, heads)]
 
         await eventually(lambda: not behind(), within_seconds, "every client has everything")
         return stored
@@ -199,7 +199,7 @@ async def fleet_of(stack: Any, size: Size, prefix: str, gates: Sequence[str] | N
         await fleet.end()
 
 
-def heads_of(stored: Mapping[Place, Stored]) -> dict[str, int]:
+def heads_of(stored: Iterable[Place]) -> dict[str, int]:
     """The last seq of each room."""
     heads: dict[str, int] = defaultdict(int)
     for room, seq in stored:
@@ -212,7 +212,8 @@ def percentile(values: list[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(len(values) * share))] if values else 0.0
 
 
-def _has_all(client: FleetClient, heads: Mapping[str, int]) -> bool:
+def has_all(client: FleetClient, heads: Mapping[str, int]) -> bool:
+    """Whether a client is connected and has the last event of each of its rooms."""
     return client.settled and all(client.positions[room][1] >= heads[room] for room in client.rooms)
 
 

@@ -22,6 +22,7 @@ class Attached(NamedTuple):
     room: str
     epoch: str
     seq: int
+    at: float = 0.0
 
 
 class Detached(NamedTuple):
@@ -33,7 +34,8 @@ class Detached(NamedTuple):
 
 
 class Got(NamedTuple):
-    """An event; `text` is a message's."""
+    """An event; `text` is a message's. `frame` is all of it as it was pushed, as JSON: one text for all who got the
+    same."""
 
     room: str
     epoch: str
@@ -41,10 +43,21 @@ class Got(NamedTuple):
     command_id: str
     text: str | None = None
     at: float = 0.0
+    frame: str = "{}"
+
+
+class Told(NamedTuple):
+    """A signal of a room; `frame` as of an event."""
+
+    room: str
+    signal: str
+    at: float
+    frame: str = "{}"
 
 
 class Asked(NamedTuple):
-    """A try of a command goes out, through one of the doors; `again` flags it as a repeat of one without an answer."""
+    """A try of a command goes out, through one of the doors; `again` flags it as a repeat of one without an answer.
+    `user` is whom it is about, where it is about somebody."""
 
     command_id: str
     room: str
@@ -53,6 +66,7 @@ class Asked(NamedTuple):
     again: bool
     at: float
     text: str | None = None
+    user: str | None = None
 
 
 class Answered(NamedTuple):
@@ -109,6 +123,7 @@ class Reset(NamedTuple):
     room: str
     epoch: str
     seq: int
+    at: float = 0.0
 
 
 class Lagged(NamedTuple):
@@ -117,6 +132,7 @@ class Lagged(NamedTuple):
     room: str
     after: int
     through: int
+    at: float = 0.0
 
 
 class Service(NamedTuple):
@@ -131,6 +147,7 @@ class Bye(NamedTuple):
 
     code: int
     retry_after_seconds: float | None
+    at: float = 0.0
 
 
 class Lost(NamedTuple):
@@ -139,6 +156,14 @@ class Lost(NamedTuple):
 
     code: int | None
     owed: frozenset[str]
+    at: float = 0.0
+
+
+class Garbled(NamedTuple):
+    """Something came that is no frame of the protocol."""
+
+    why: str
+    at: float
 
 
 Entry = (
@@ -146,6 +171,7 @@ Entry = (
     | Attached
     | Detached
     | Got
+    | Told
     | Asked
     | Answered
     | Done
@@ -157,6 +183,7 @@ Entry = (
     | Service
     | Bye
     | Lost
+    | Garbled
 )
 
 

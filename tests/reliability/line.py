@@ -27,15 +27,18 @@ class NotOpened(Exception):
 
 
 class Line(asyncio.Protocol):
-    """To one gate (`http://host:port`), once. Frames go to `on_frame`; `lost` is done when the socket is gone, with the
-    close code if there was one."""
+    """To one gate (`http://host:port`), once. Frames go to `on_frame`; what is none, or not one that `on_frame` can
+    take, to `on_garbled`, in words. `lost` is done when the socket is gone, with the close code if there was one."""
 
-    def __init__(self, gate: str, token: str, on_frame: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(
+        self, gate: str, token: str, on_frame: Callable[[dict[str, Any]], None], on_garbled: Callable[[str], None]
+    ) -> None:
         url = gate.replace("http", "ws", 1) + "/ws"
         self._gate = gate
         self._protocol = ClientProtocol(parse_uri(url), max_size=None, logger=_QUIET)
         self._token = token
         self._on_frame = on_frame
+        self._on_garbled = on_garbled
         self._transport: Any = None
         loop = asyncio.get_running_loop()
         self._opened: asyncio.Future[None] = loop.create_future()
@@ -97,8 +100,7 @@ class Line(asyncio.Protocol):
         self._protocol.receive_data(data)
         for event in self._protocol.events_received():
             if isinstance(event, Frame):
-                if event.opcode is Opcode.TEXT:
-                    self._on_frame(from_json(event.data))
+                self._take(event)
             elif isinstance(event, Response) and not self._opened.done():
                 self._judge(event)
         self._flush()
@@ -113,6 +115,15 @@ class Line(asyncio.Protocol):
         if not self.lost.done():
             received = self._protocol.close_rcvd
             self.lost.set_result(None if received is None else int(received.code))
+
+    def _take(self, frame: Frame) -> None:
+        if frame.opcode is Opcode.TEXT:
+            try:
+                self._on_frame(from_json(frame.data))
+            except (ValueError, LookupError, TypeError) as problem:
+                self._on_garbled(f"{problem!r}: {bytes(frame.data)[:200]!r}")
+        elif frame.opcode is Opcode.BINARY:
+            self._on_garbled(f"binary: {bytes(frame.data)[:200]!r}")
 
     def _judge(self, response: Response) -> None:
         if self._protocol.handshake_exc is None:

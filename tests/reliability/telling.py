@@ -24,7 +24,7 @@ def report_of(outcome: Outcome, *, seed: int) -> str:
         ),
         "by door: " + ", ".join(f"{door} {count:,}" for door, count in sorted(outcome.by_door.items())),
         (
-            f"stored events: {outcome.stored:,}; deliveries to clients: {outcome.deliveries:,} over "
+            f"stored events: {outcome.stored:,}; pushes to clients: {outcome.pushes:,} over "
             f"{outcome.connections:,} connections; resets said: {outcome.resets}"
         ),
         "parked: " + (", ".join(f"{reason} {count}" for reason, count in sorted(outcome.parked.items())) or "nothing"),
@@ -66,7 +66,7 @@ def figures_of(outcome: Outcome, *, seed: int) -> dict[str, Any]:
         **outcome.commands,
         "by_door": dict(outcome.by_door),
         "stored": outcome.stored,
-        "deliveries": outcome.deliveries,
+        "pushes": outcome.pushes,
         "connections": outcome.connections,
         "resets": outcome.resets,
         "parked": dict(outcome.parked),

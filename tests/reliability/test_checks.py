@@ -6,13 +6,14 @@ import pytest
 
 from tests.reliability.checks.anomalies import Anomaly, Stored
 from tests.reliability.checks.ending import (
+    judge_marks,
     judge_outstanding,
     judge_parked,
     judge_presence,
     judge_unread,
     unread_of,
 )
-from tests.reliability.checks.following import judge_client
+from tests.reliability.checks.following import judge_client, judge_unattached
 from tests.reliability.checks.keeping import (
     judge_answers,
     judge_message_ids,
@@ -29,6 +30,7 @@ from tests.reliability.journal import (
     Attached,
     Detached,
     Done,
+    Garbled,
     Got,
     Lagged,
     Lost,
@@ -36,15 +38,19 @@ from tests.reliability.journal import (
     Peeked,
     Refused,
     Reset,
+    Told,
     Unanswered,
 )
 
-STORED = {("r", seq): Stored("r", "e", seq, "ann", f"c{seq}", text=f"text {seq}") for seq in range(1, 6)}
+STORED = {
+    ("r", seq): Stored("r", "e", seq, "ann", f"c{seq}", text=f"text {seq}", row={"actor": "ann", "user": "bob"})
+    for seq in range(1, 6)
+}
 BEGIN = [Opened(0, 0.0), Attached("r", "e", 2)]
 
 
-def got(*seqs):
-    return [Got("r", "e", seq, f"c{seq}") for seq in seqs]
+def got(*seqs, **otherwise):
+    return [Got("r", "e", seq, f"c{seq}", f"text {seq}")._replace(**otherwise) for seq in seqs]
 
 
 def anomalies(*entries, head=5):
@@ -59,12 +65,27 @@ def anomalies(*entries, head=5):
         [*got(3), Lost(None, frozenset()), Opened(1, 1.0), Attached("r", "e", 3), *got(4, 5)],
         [*got(3), Answered("r", "e", 4, "c4"), *got(5)],
         [*got(3), Answered("r", "e", 4, "c4"), *got(4, 5)],
+        [*got(3), Answered("r", "e", 4, "c4"), Lagged("r", 2, 5), *got(3, 5)],
+        [*got(3), Told("r", "typing", 0.5), *got(4, 5)],
+        [Reset("r", "e", 1003), Attached("r", "e", 1003)],
         [*got(3), Answered("r", "e", 5, "c5"), *got(4, 5)],
         [*got(3), Lagged("r", 3, 5), *got(4, 5)],
         [*got(3, 4), Lagged("r", 3, 5), *got(4, 5)],
         [*got(3, 4, 5), Refused("overloaded", retry=True)],
     ],
-    ids=["live", "resumed", "own", "own with echo", "answered ahead", "lagged", "lagged and again", "overloaded"],
+    ids=[
+        "live",
+        "resumed",
+        "own",
+        "own with echo",
+        "own in a lag",
+        "signal",
+        "far behind",
+        "answered ahead",
+        "lagged",
+        "lagged and again",
+        "overloaded",
+    ],
 )
 def test_a_run_that_is_well_has_no_anomaly(entries):
     assert anomalies(*entries) == []
@@ -74,16 +95,25 @@ def test_a_run_that_is_well_has_no_anomaly(entries):
     ("anomaly", "entries"),
     [
         (Anomaly.HOLE, got(3, 5)),
-        (Anomaly.HOLE, [*got(3), Lagged("r", 4, 5), Got("r", "e", 4, "c4"), *got(5)]),
+        (Anomaly.HOLE, [*got(3), Lagged("r", 4, 5), *got(4, 5)]),
+        (Anomaly.HOLE, [*got(3, 4, 5), Lagged("r", 2, 5), *got(4, 5)]),
+        (Anomaly.REPEAT, [*got(3, 4, 5), Lagged("r", 2, 5), *got(3, 4, 4, 5)]),
+        (Anomaly.REPEAT, [*got(3, 4, 5), Lagged("r", 2, 5), *got(3, 4, 5, 3)]),
+        (Anomaly.REPEAT, [*got(3, 4, 5), Lagged("r", 3, 5), *got(3, 4, 5)]),
+        (Anomaly.REPEAT, [*got(3), Answered("r", "e", 4, "c4"), *got(4, 4, 5)]),
         (Anomaly.REPEAT, got(3, 4, 4, 5)),
         (Anomaly.REPEAT, got(3, 4, 5, 3)),
-        (Anomaly.PHANTOM, [*got(3, 4), Got("r", "e", 5, "another")]),
-        (Anomaly.PHANTOM, [*got(3, 4), Got("r", "f", 5, "c5")]),
-        (Anomaly.PHANTOM, [*got(3, 4, 5), Got("r", "e", 6, "c6")]),
-        (Anomaly.PHANTOM, [*got(3, 4), Got("r", "e", 5, "c5", "another text")]),
+        (Anomaly.PHANTOM, [*got(3, 4), *got(5, command_id="another")]),
+        (Anomaly.PHANTOM, [*got(3, 4), *got(5, epoch="f")]),
+        (Anomaly.PHANTOM, got(3, 4, 5, 6)),
+        (Anomaly.PHANTOM, [*got(3, 4), *got(5, text="another text")]),
+        (Anomaly.PHANTOM, [*got(3, 4), *got(5, text=None)]),
+        (Anomaly.PHANTOM, [*got(3, 4), *got(5, frame='{"actor": "ann", "user": "eve"}')]),
         (Anomaly.UNFINISHED, got(3, 4)),
-        (Anomaly.STRANGER, [*got(3, 4, 5), Lost(None, frozenset()), Opened(0, 1.0), Got("r", "e", 5, "c5")]),
+        (Anomaly.STRANGER, [*got(3, 4, 5), Lost(None, frozenset()), Opened(0, 1.0), *got(5)]),
         (Anomaly.WRONG_START, [*got(3), Opened(0, 1.0), Attached("r", "e", 4), *got(5)]),
+        (Anomaly.STRANGER, [*got(3, 4, 5), Told("s", "presence", 1.0)]),
+        (Anomaly.GARBLED, [*got(3, 4, 5), Garbled("no frame", 1.0)]),
         (Anomaly.NEEDLESS_RESET, [*got(3), Opened(0, 1.0), Reset("r", "e", 5), Attached("r", "e", 5)]),
         (Anomaly.REFUSED_FOR_GOOD, [*got(3, 4, 5), Refused("not_a_member", retry=False)]),
     ],
@@ -132,7 +162,10 @@ def test_a_good_run_of_store_and_answers_has_no_anomaly():
 
 
 def asked(*command_ids, at=0.0, again=False):
-    return [Asked(command_id, "r", "send", "rest", again, at) for command_id in command_ids]
+    return [
+        Asked(command_id, "r", "send", "rest", again, at, f"text {command_id.removeprefix('c')}")
+        for command_id in command_ids
+    ]
 
 
 ALL_ASKED = asked("c1", "c2", "c3", "c4", "c5")
@@ -303,7 +336,7 @@ def test_an_event_behind_the_end_of_its_session_is_found():
 
 
 def test_what_may_come_again_on_one_connection_may_not_on_the_next():
-    lagged = [*got(3, 4, 5), Lagged("r", 2, 5), *got(4)]
+    lagged = [*got(3, 4, 5), Lagged("r", 2, 5), *got(3, 4)]
     assert anomalies(*lagged) == []
     assert anomalies(*lagged, Opened(0, 1.0), Attached("r", "e", 5), *got(4)) == [Anomaly.REPEAT]
 
@@ -321,3 +354,43 @@ def test_a_text_that_nobody_wrote_and_a_room_that_nobody_meant_are_found():
 def test_an_answer_to_somebody_else_or_of_another_numbering_is_found(who, epoch):
     found = judge_answers({who: [Answered("r", epoch, 4, "c4")]}, STORED)
     assert [finding.anomaly for finding in found] == [Anomaly.MOVED]
+
+
+@pytest.mark.parametrize(
+    "asked_for",
+    [{"verb": "leave"}, {"verb": "typing"}, {"text": None}],
+    ids=["another verb", "a verb without event", "no text"],
+)
+def test_an_event_that_is_not_what_the_verb_makes_is_found(asked_for):
+    assert wishes(ALL_ASKED[2]._replace(**asked_for)) == [Anomaly.UNASKED]
+
+
+@pytest.mark.parametrize(("user", "found"), [("eve", []), ("bob", [Anomaly.UNASKED])])
+def test_an_event_about_somebody_else_than_was_meant_is_found(user, found):
+    asked_for = Asked("c1", "r", "kick", "rest", False, 0.0, user="eve")
+    kicked = Stored("r", "e", 1, "ann", "c1", "member_left", user=user)
+    assert [each.anomaly for each in judge_wishes({"ann": [asked_for]}, [kicked])] == found
+
+
+def test_who_never_attached_is_pushed_nothing_of_a_room():
+    told = [Opened(0, 0.0), *got(3), Told("r", "presence", 1.0), Garbled("no frame", 1.0), Answered("r", "e", 4, "c4")]
+    found = [each.anomaly for each in judge_unattached("ann", told)]
+    assert found == [Anomaly.STRANGER, Anomaly.STRANGER, Anomaly.GARBLED]
+
+
+@pytest.mark.parametrize(
+    ("kept", "wrong"),
+    [((4, 6), []), ((3, 6), [4]), ((4, 5), [4]), ((0, 0), [4])],
+    ids=["right", "unread", "lost", "none"],
+)
+def test_marks_that_are_kept_otherwise_than_accepted_are_found(kept, wrong):
+    marks = [
+        Done("r", verb, upto, f"{verb}{upto}", 1.0)
+        for verb, upto in (("mark_read", 4), ("mark_read", 2), ("mark_delivered", 6), ("mark_delivered", 3))
+    ]
+    found = judge_marks({("ann", "r"): kept}, {"ann": [*marks, Done("s", "mark_read", 9, "other", 1.0)]})
+    assert [(each.anomaly, each.seq) for each in found] == [(Anomaly.WRONG_MARK, seq) for seq in wrong]
+
+
+def test_reading_is_receiving():
+    assert judge_marks({("ann", "r"): (4, 4)}, {"ann": [Done("r", "mark_read", 4, "m", 1.0)]}) == []

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Anomaly(StrEnum):
@@ -29,10 +30,13 @@ class Anomaly(StrEnum):
     STUCK = "a command never came to an end, however often it was tried again"
     APPLIED_THOUGH_REFUSED = "every try of a command was refused as certainly not applied, and its event is stored"
     WRONG_UNREAD = "a member's count of unread messages is not what is stored behind their mark"
+    WRONG_MARK = "how far a member has read or received is not kept as it was accepted"
     WRONG_PRESENCE = "a room's members are told as online or offline otherwise than they are, beyond the bound"
     WRONG_START = "`attached` said another position than the client gave, and no `reset` came before"
-    NEEDLESS_RESET = "a client was told `reset`, though no workload here leaves anybody so far behind"
+    NEEDLESS_RESET = "a client was told `reset`, and was not further behind than the gates replay"  # I9
     REFUSED_FOR_GOOD = "a command that its sender may give was refused, and not to be sent again"
+    NOT_BACK = "a worker did not come back after a fault was over"
+    GARBLED = "something was pushed that is no frame of the protocol"
 
 
 class Finding(NamedTuple):
@@ -46,7 +50,7 @@ class Finding(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """A stored event. `user` is whom it is about, where it is about somebody."""
+    """A stored event. `user` is whom it is about, where it is about somebody; `row` is all that is stored of it."""
 
     room: str
     epoch: str
@@ -58,6 +62,7 @@ class Stored(NamedTuple):
     user: str | None = None
     fence: int = 0
     message_id: str | None = None
+    row: Mapping[str, Any] = {}
 
 
 Place = tuple[str, int]

@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 from tests.reliability.checks.anomalies import Anomaly, Finding, Stored
 from tests.reliability.journal import Done, Entry
 
-READ = "mark_read"
+READ, DELIVERED = "mark_read", "mark_delivered"
 
 
 def judge_outstanding(outstanding: Mapping[str, Iterable[str]]) -> list[Finding]:
@@ -37,6 +37,22 @@ def judge_unread(told: Mapping[tuple[str, str], int], counted: Mapping[tuple[str
         for (user, room), count in counted.items()
         if told.get((user, room)) != count
     ]
+
+
+def judge_marks(
+    kept: Mapping[tuple[str, str], tuple[int, int]], journals: Mapping[str, Iterable[Entry]]
+) -> list[Finding]:
+    """Whether the marks (read, delivered) of each (user, room) in `kept` are the highest that were accepted: they only
+    grow, and reading is receiving."""
+    found = []
+    for (user, room), marks in kept.items():
+        done = [entry for entry in journals[user] if isinstance(entry, Done) and entry.room == room]
+        read = max((entry.upto for entry in done if entry.verb == READ), default=0)
+        delivered = max((entry.upto for entry in done if entry.verb in (READ, DELIVERED)), default=0)
+        if marks != (read, delivered):
+            evidence = f"kept {marks}, accepted {(read, delivered)}"
+            found.append(Finding(Anomaly.WRONG_MARK, user, room, read, evidence))
+    return found
 
 
 def judge_presence(told: Mapping[str, AbstractSet[str]], there: Mapping[str, AbstractSet[str]]) -> list[Finding]:

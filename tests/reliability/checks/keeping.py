@@ -5,9 +5,24 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from typing import Final
 
 from tests.reliability.checks.anomalies import Anomaly, Finding, Place, Stored
 from tests.reliability.journal import Answered, Asked, Done, Entry, Lost, Refused, Unanswered
+
+MAKES: Final = {
+    "create": "room_created",
+    "send": "message_posted",
+    "add": "member_joined",
+    "join": "member_joined",
+    "leave": "member_left",
+    "kick": "member_left",
+    "ban": "member_banned",
+    "unban": "member_unbanned",
+    "set_role": "member_changed",
+    "invite": "invite_created",
+}
+"""The event that each verb of the workloads makes; the others make none."""
 
 
 def judge_store(events: Iterable[Stored]) -> list[Finding]:
@@ -89,7 +104,7 @@ def judge_wishes(journals: Mapping[str, Iterable[Entry]], stored: Iterable[Store
     """
     journals = {who: list(journal) for who, journal in journals.items()}
     asked = {
-        (who, entry.room, entry.command_id): entry.text
+        (who, entry.room, entry.command_id): entry
         for who, journal in journals.items()
         for entry in journal
         if isinstance(entry, Asked)
@@ -98,11 +113,21 @@ def judge_wishes(journals: Mapping[str, Iterable[Entry]], stored: Iterable[Store
     found = []
     for event in stored:
         command = (event.actor, event.room, event.command_id)
-        if command not in asked or (None not in (event.text, asked[command]) and event.text != asked[command]):
+        if command not in asked or not _is_asked_for(asked[command], event):
             found.append(Finding(Anomaly.UNASKED, event.actor, event.room, event.seq, event.command_id))
         if (event.actor, event.command_id) in refused:
             found.append(Finding(Anomaly.APPLIED_THOUGH_REFUSED, event.actor, event.room, event.seq, event.command_id))
     return found
+
+
+def _is_asked_for(asked: Asked, event: Stored) -> bool:
+    """The event is what the verb makes, with the text that was written, about whom it was meant for."""
+    meant = asked.user if asked.user is not None else event.actor
+    return (
+        MAKES.get(asked.verb) == event.event
+        and (asked.text or "") == (event.text or "")
+        and event.user in (None, meant)
+    )
 
 
 def _refused_for_certain(journal: Iterable[Entry]) -> set[str]:

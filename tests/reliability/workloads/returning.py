@@ -1,5 +1,5 @@
-"""Listeners whose connections are cut again and again, who stay away for moments or for long, and come back to
-everything."""
+"""Members whose connections are cut again and again, who stay away for moments or for long, talk while they are there,
+and come back to everything."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from typing import Final
 
 from tests.reliability.client import FleetClient
 from tests.reliability.doors import Yes
+from tests.reliability.workloads.send import talk
 from tests.reliability.workloads.size import Size
 from tests.reliability.workloads.world import World
 
 AWAY_SECONDS: Final = (0.1, 20.0)
+TALK_LESS: Final = 4
+"""How much longer they pause than those who do nothing but write."""
 
 
 class Returning:
@@ -38,12 +41,11 @@ class Returning:
         async with asyncio.TaskGroup() as tasks:
             for client in self._clients:
                 tasks.create_task(self._go_and_come(client))
-        for number, client in enumerate(self._clients):
-            if number % 2:
-                self._world.send_home(client)
-            else:
-                client.come_back()
+                tasks.create_task(talk(self._world, client, self._size.pause_seconds * TALK_LESS))
+        for client in self._clients[1::2]:
+            self._world.send_home(client)
 
     async def _go_and_come(self, client: FleetClient) -> None:
         async for _ in self._world.beats(self._size.pause_seconds * 20):
             client.stay_away(self._world.chance.uniform(*AWAY_SECONDS))
+        client.come_back()

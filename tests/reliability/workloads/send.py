@@ -5,13 +5,20 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
+from tests.bed.waiting import eventually
 from tests.reliability.callers import HASTY, Caller
+from tests.reliability.client import FleetClient
 from tests.reliability.workloads.size import Size
 from tests.reliability.workloads.world import World
 
 ROOMS_EACH: Final = 2
 LATE_REPEATS: Final = 0.1
 """How often one that was accepted long ago is said once more."""
+TALKERS: Final = 4
+WINDOW: Final = 8
+"""Commands that somebody who talks has in flight: while answers stay out they say no more."""
+END_SECONDS: Final = 300.0
+"""The world is over before that."""
 
 
 class Senders:
@@ -22,9 +29,10 @@ class Senders:
         self._size = size
         self.rooms = [f"send-{number}" for number in range(size.rooms)]
         self._callers: list[Caller] = []
+        self._talkers: list[FleetClient] = []
 
     async def prepare(self) -> None:
-        """Make the rooms; listeners come."""
+        """Make the rooms; listeners come, some of whom talk."""
         listeners = [f"listener-{number}" for number in range(self._size.listeners)]
         writers = [f"writer-{number}" for number in range(self._size.writers)]
         for number, room in enumerate(self.rooms):
@@ -32,7 +40,9 @@ class Senders:
             await self._world.create(room, [*listeners, *writers], visibility=visibility)
         for number, user in enumerate(listeners):
             shares = [self.rooms[(number + step) % len(self.rooms)] for step in range(ROOMS_EACH)]
-            self._world.follower(user, shares)
+            listener = self._world.follower(user, shares)
+            if number < TALKERS:
+                self._talkers.append(listener)
         doors = list(self._world.doors)
         self._callers = [self._world.caller(user, doors[number % len(doors)]) for number, user in enumerate(writers)]
         self._world.entitled.update(writers)
@@ -42,6 +52,8 @@ class Senders:
         async with asyncio.TaskGroup() as tasks:
             for caller in self._callers:
                 tasks.create_task(write(self._world, caller, self.rooms, self._size.pause_seconds))
+            for client in self._talkers:
+                tasks.create_task(talk(self._world, client, self._size.pause_seconds))
 
 
 class Repeaters:
@@ -91,6 +103,17 @@ async def write(
         text = text_of(caller.user, command_id)
         await caller.have_done("send", room, command_id, text=text)
         said.append((room, command_id, text))
+
+
+async def talk(world: World, client: FleetClient, pause_seconds: float) -> None:
+    """Messages on the very connection that follows their rooms, where `accepted` stands for one's own event; until all
+    of them are, or it is over."""
+    async for number in world.beats(pause_seconds):
+        if len(client.outstanding) < WINDOW:
+            command_id = f"{client.user}-{number}"
+            room = client.rooms[number % len(client.rooms)]
+            client.wish(command_id, type="send", room=room, text=text_of(client.user, command_id))
+    await eventually(lambda: not client.outstanding or world.over.is_set(), END_SECONDS)
 
 
 def text_of(user: str, command_id: str) -> str:

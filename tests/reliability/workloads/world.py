@@ -119,6 +119,17 @@ class World:
         told: dict[str, list[Entry]] = {}
         for one in (*self.callers, *self.followers, *self.gone, *self.guests):
             told.setdefault(one.user, []).extend(one.journal)
+        for door in self.doors.values():
+            for user, journal in door.overheard.journals.items():
+                told.setdefault(user, []).extend(journal)
+        return told
+
+    def overheard(self) -> dict[str, list[Entry]]:
+        """What everybody was told on connections that attach to nothing, and did not ask for."""
+        told: dict[str, list[Entry]] = defaultdict(list)
+        for door in self.doors.values():
+            for user, journal in door.overheard.journals.items():
+                told[user] += journal
         return told
 
     def outstanding(self) -> dict[str, set[str]]:
@@ -126,6 +137,8 @@ class World:
         left: dict[str, set[str]] = defaultdict(set)
         for caller in self.callers:
             left[caller.user] |= caller.outstanding
+        for client in (*self.followers, *self.gone):
+            left[client.user] |= client.outstanding.keys()
         return left
 
     async def go_home(self) -> None:
@@ -134,6 +147,8 @@ class World:
         self.over.set()
         for client in (*self.followers, *self.guests):
             client.end()
-        await asyncio.gather(*self._lives, return_exceptions=True)
+        for life in await asyncio.gather(*self._lives, return_exceptions=True):
+            if isinstance(life, Exception):
+                raise life
         for door in self.doors.values():
             await door.close()
