@@ -37,6 +37,13 @@ class Anomaly(StrEnum):
     REFUSED_FOR_GOOD = "a command that its sender may give was refused, and not to be sent again"
     NOT_BACK = "a worker did not come back after a fault was over"
     GARBLED = "something was pushed that is no frame of the protocol"
+    SHUT_OUT = "a member was shown nothing by a way that shows the room to its members"
+    WRONG_MEMBERS = "the members that are told of a room are not those that follow from its stored events"  # I7
+    NOT_KEPT_OUT = "a ban was accepted and is not stored, or somebody became a member while a ban of theirs stood"
+    OVERUSED = "more people joined by an invite than it lets in"
+    UNPROVEN = (
+        "a run did less than its checks need: a way was never refused or never showed anything, too few came and went"
+    )
 
 
 class Finding(NamedTuple):
