@@ -26,7 +26,7 @@ class Anomaly(StrEnum):
     CONTRADICTION = "history set an entry of the log aside because it contradicts what is stored"  # I3, I8
     UNFINISHED = "a client had not got the room's last event when the workload ended"  # I3
     STRANGER = "an event came for a room to which its connection was not attached"  # I10
-    LEAK = "somebody was shown an event of a private room that happened while they were no member of it"  # I10
+    LEAK = "somebody was shown something of a private room that is not for them"  # I10
     STUCK = "a command never came to an end, however often it was tried again"
     APPLIED_THOUGH_REFUSED = "every try of a command was refused as certainly not applied, and its event is stored"
     WRONG_UNREAD = "a member's count of unread messages is not what is stored behind their mark"

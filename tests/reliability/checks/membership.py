@@ -24,7 +24,7 @@ WENT: Final = "went"
 LONG_SECONDS: Final = 60.0
 """From so long a run on something must have come of the workload."""
 LEAST_A_MINUTE: Final = 10
-"""So many stays end in a minute at least, whatever breaks."""
+"""So many stays end in a minute at least, whatever breaks, and one deed of each kind is done."""
 
 
 class InviteEvent(NamedTuple):
@@ -130,7 +130,8 @@ def judge_traffic(
     deeds = Counter(_deed(event, invited) for event in stored if event.room in founders)
     stays = stays_of(stored, founders, Times({}, {})).values()
     deeds[WENT] = sum(stay.left is not None for each in stays for stay in each)
-    wanted = dict.fromkeys(DEEDS, 1) | {WENT: int(LEAST_A_MINUTE * seconds / 60)}
+    minutes = int(seconds / 60)
+    wanted = dict.fromkeys(DEEDS, minutes) | {WENT: LEAST_A_MINUTE * minutes}
     return [
         Finding(Anomaly.UNPROVEN, "membership", "", 0, f"{deeds[deed]} times somebody {deed}, not {count}")
         for deed, count in wanted.items()
