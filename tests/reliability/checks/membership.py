@@ -21,8 +21,6 @@ DEEDS: Final = (
     UNBANNED := "was let in again",
 )
 WENT: Final = "went"
-LONG_SECONDS: Final = 60.0
-"""From so long a run on something must have come of the workload."""
 LEAST_A_MINUTE: Final = 10
 """So many stays end in a minute at least, whatever breaks, and one deed of each kind is done."""
 
@@ -122,10 +120,8 @@ def judge_invites(events: Iterable[InviteEvent]) -> list[Finding]:
 def judge_traffic(
     stored: Iterable[Stored], invited: AbstractSet[Place], founders: Mapping[str, AbstractSet[str]], seconds: float
 ) -> list[Finding]:
-    """Whether enough came and went in the rooms in `founders`, in every way there is, in a run of so many seconds.
-    `invited` are the events of joining by an invite."""
-    if seconds < LONG_SECONDS:
-        return []
+    """Whether enough came and went in the rooms in `founders`, in every way there is, for each full minute of so many
+    seconds. `invited` are the events of joining by an invite."""
     stored = list(stored)
     deeds = Counter(_deed(event, invited) for event in stored if event.room in founders)
     stays = stays_of(stored, founders, Times({}, {})).values()
