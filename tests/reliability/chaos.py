@@ -37,6 +37,7 @@ from tests.reliability.nemesis.nemesis import Nemesis
 from tests.reliability.nemesis.places import Places
 from tests.reliability.nemesis.schedule import Fault
 from tests.reliability.questions import Questions
+from tests.reliability.workloads.closing import judge_memberships
 from tests.reliability.workloads.membership import Comings
 from tests.reliability.workloads.receipts import Readers
 from tests.reliability.workloads.returning import Returning
@@ -108,12 +109,13 @@ class Chaos:
         self._readers = Readers(self._world, size)
         self._questions = Questions(self._world, self._readers, places.stack.mongo_url)
         self._not_back: list[Finding] = []
+        self._comings = Comings(self._world, size)
         self._workloads = (
             self._senders,
             self._repeaters,
             self._readers,
             Returning(self._world, size, self._senders.rooms),
-            Comings(self._world, size),
+            self._comings,
         )
 
     async def run(self, plan: Sequence[Fault], *, seconds: float) -> Outcome:
@@ -170,6 +172,7 @@ class Chaos:
         unread, presence = await asyncio.gather(
             self._questions.about_unread(self._bounds.counts), self._questions.about_presence(self._bounds.presence)
         )
+        memberships = await judge_memberships(self._world, self._comings, self._mongo_url, self._bounds.counts)
         await self._world.go_home()
         journals = self._world.journals()
         await self._until(self._bounds.level, self._is_stored(_places_told(journals)))
@@ -186,6 +189,7 @@ class Chaos:
             *self._judge_followers(stored),
             *unread,
             *presence,
+            *memberships,
         ]
         return Outcome(
             seconds=time.monotonic() - began,

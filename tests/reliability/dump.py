@@ -12,6 +12,7 @@ import pymongo
 
 from schemas import routes
 from tests.reliability.checks.anomalies import Place, Stored
+from tests.reliability.checks.membership import InviteEvent
 
 
 def stored_events(mongo_url: str, rooms: Iterable[str] | None = None) -> list[Stored]:
@@ -54,6 +55,14 @@ def stored_places(mongo_url: str) -> set[Place]:
     with pymongo.MongoClient(mongo_url) as store:
         rows = store.get_default_database()["events"].find({}, {"_id": 0, "room": 1, "seq": 1})
         return {(row["room"], row["seq"]) for row in rows}
+
+
+def invite_events(mongo_url: str, rooms: Iterable[str]) -> list[InviteEvent]:
+    """Every stored event of these rooms by which an invite was made or used."""
+    wanted = {"event": {"$in": ["invite_created", "member_joined"]}, "invite": {"$type": "string"}}
+    with pymongo.MongoClient(mongo_url) as store:
+        rows = list(store.get_default_database()["events"].find({"room": {"$in": list(rooms)}, **wanted}))
+    return [InviteEvent(row["room"], row["seq"], row["invite"], row.get("user"), row.get("max_uses")) for row in rows]
 
 
 async def parked_reasons(amqp_url: str) -> Counter[str]:

@@ -109,12 +109,14 @@ class Unanswered(NamedTuple):
 
 
 class Peeked(NamedTuple):
-    """Somebody looked into a room by one way or another. `seqs` are what was shown; None: it was refused."""
+    """Somebody looked into a room by one way or another, since then. `seqs` are the events that were shown, beside
+    what else that way shows; None: it was refused."""
 
     room: str
     way: str
     seqs: tuple[int, ...] | None
     at: float
+    since: float | None = None
 
 
 class Reset(NamedTuple):

@@ -39,7 +39,7 @@ class Questions:
             }
             return judge_unread(await self._unread_told(), counted)
 
-        return await _last(judged, within_seconds)
+        return await last_found(judged, within_seconds)
 
     async def about_presence(self, within_seconds: float) -> list[Finding]:
         """Whether every gate tells those online who are attached."""
@@ -51,7 +51,7 @@ class Questions:
                 found += judge_presence(await self._presence_told(gate, there), there)
             return found
 
-        return await _last(judged, within_seconds)
+        return await last_found(judged, within_seconds)
 
     async def _unread_told(self) -> dict[tuple[str, str], int]:
         door = self._world.doors["websocket"]
@@ -93,7 +93,7 @@ class Questions:
         return told
 
 
-async def _last(judged: Callable[[], Awaitable[list[Finding]]], within_seconds: float) -> list[Finding]:
+async def last_found(judged: Callable[[], Awaitable[list[Finding]]], within_seconds: float) -> list[Finding]:
     """What is found when nothing is, or when time is over."""
     last: list[Finding] = []
 

@@ -23,7 +23,6 @@ from tests.reliability.checks.keeping import (
     judge_writers,
 )
 from tests.reliability.checks.ordering import judge_order, judge_split
-from tests.reliability.checks.secrecy import judge_leaks
 from tests.reliability.journal import (
     Answered,
     Asked,
@@ -35,7 +34,6 @@ from tests.reliability.journal import (
     Lagged,
     Lost,
     Opened,
-    Peeked,
     Refused,
     Reset,
     Told,
@@ -258,37 +256,6 @@ def test_a_command_counts_from_its_first_try_to_its_first_answer():
         ]
     }
     assert judge_order(operation("ann", "a", 5, 0.0, 1.0) | again) == []
-
-
-MEMBERSHIP = [
-    Stored("r", "e", 1, "own", "c1", "room_created"),
-    Stored("r", "e", 4, "own", "c4", "member_left", user="ann"),
-    Stored("r", "e", 5, "ann", "c5", "message_posted"),
-    Stored("r", "e", 8, "own", "c8", "member_joined", user="ann"),
-]
-COMES_BACK = [Asked("c8", "r", "add", "rest", False, 10.0)]
-
-
-def leaks(*entries, who="ann", private=("r",)):
-    founders = {room: {"own", "ann"} for room in private}
-    journals = {"own": COMES_BACK, who: list(entries)}
-    return [(each.anomaly, each.seq) for each in judge_leaks(journals, MEMBERSHIP, founders)]
-
-
-def test_members_are_shown_what_happens_and_those_who_come_back_what_happened():
-    assert leaks(Got("r", "e", 3, "c", at=1.0), Got("r", "e", 4, "c4", at=2.0)) == []
-    assert leaks(Got("r", "e", 6, "c6", at=11.0), Got("r", "e", 9, "c9", at=12.0)) == []
-    assert leaks(Peeked("r", "page", (2, 3, 4), 3.0), Peeked("r", "page", None, 3.0)) == []
-
-
-def test_what_is_shown_to_somebody_between_two_stays_is_a_leak():
-    assert leaks(Got("r", "e", 5, "c5", at=2.0)) == [(Anomaly.LEAK, 5)]
-    assert leaks(Peeked("r", "search", (3, 6), 3.0)) == [(Anomaly.LEAK, 6)]
-
-
-def test_whatever_a_stranger_is_shown_of_a_private_room_is_a_leak():
-    assert leaks(Peeked("r", "page", (1,), 3.0), who="eve") == [(Anomaly.LEAK, 1)]
-    assert leaks(Peeked("s", "page", (1,), 3.0), who="eve") == []
 
 
 def test_what_never_came_to_an_end_is_found():

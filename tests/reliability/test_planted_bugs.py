@@ -24,7 +24,7 @@ IMPATIENT = Bounds(settle=15.0, level=10.0, counts=15.0)
 HELD_OFF = ("writes stale",)
 SHARED = (
     ("delivers twice", "changes texts", "keeps who left", "miscounts", "swallows commands", "skips gaps"),
-    ("skips the retry lookup", "delivers out of order", "keeps ghosts"),
+    ("skips the retry lookup", "delivers out of order", "keeps ghosts", "shows everybody"),
     ("loses events",),
     ("acks before the confirm",),
     ("ignores the fence",),

@@ -26,7 +26,7 @@ class Anomaly(StrEnum):
     CONTRADICTION = "history set an entry of the log aside because it contradicts what is stored"  # I3, I8
     UNFINISHED = "a client had not got the room's last event when the workload ended"  # I3
     STRANGER = "an event came for a room to which its connection was not attached"  # I10
-    LEAK = "somebody was shown an event of a private room that happened while they were no member of it"  # I10
+    LEAK = "somebody was shown something of a private room that is not for them"  # I10
     STUCK = "a command never came to an end, however often it was tried again"
     APPLIED_THOUGH_REFUSED = "every try of a command was refused as certainly not applied, and its event is stored"
     WRONG_UNREAD = "a member's count of unread messages is not what is stored behind their mark"
@@ -37,6 +37,13 @@ class Anomaly(StrEnum):
     REFUSED_FOR_GOOD = "a command that its sender may give was refused, and not to be sent again"
     NOT_BACK = "a worker did not come back after a fault was over"
     GARBLED = "something was pushed that is no frame of the protocol"
+    SHUT_OUT = "a member was shown nothing by a way that shows the room to its members"
+    WRONG_MEMBERS = "the members that are told of a room are not those that follow from its stored events"  # I7
+    NOT_KEPT_OUT = "a ban was accepted and is not stored, or somebody became a member while a ban of theirs stood"
+    OVERUSED = "more people joined by an invite than it lets in"
+    UNPROVEN = (
+        "a run did less than its checks need: a way was never refused or never showed anything, too few came and went"
+    )
 
 
 class Finding(NamedTuple):

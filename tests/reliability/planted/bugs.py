@@ -224,6 +224,13 @@ def _swallow() -> None:
     Term._receive = swallowing
 
 
+def _show_everybody() -> None:
+    from services.history import queries  # noqa: PLC0415
+
+    assert queries.may_read
+    queries.may_read = lambda room, standing: True  # noqa: ARG005
+
+
 def _kinds(*kinds: str) -> frozenset[str]:
     return frozenset(kinds)
 
@@ -289,6 +296,12 @@ BUGS: Final[dict[str, Bug]] = {
     ),
     "swallows commands": Bug(
         "the room acks some commands and does nothing", _kinds(ROOM), _swallow, _shows(Anomaly.STUCK)
+    ),
+    "shows everybody": Bug(
+        "history answers reads without a look at who is a member",
+        _kinds(HISTORY),
+        _show_everybody,
+        _shows(Anomaly.LEAK),
     ),
     "writes stale": Bug(
         "a stale writer writes, and the fence holds", _kinds(ROOM), _write_stale, frozenset(), (Kind.CUT_ROOM,) * 3
