@@ -1,12 +1,14 @@
 """Known vulnerabilities of what is locked in requirements/: `python -m infra.advisories`, a part of `make check`.
 
 An advisory about a locked version fails it. Where no database of advisories answers it says so in one line and passes,
-so that a machine without that network can check everything else: there, nothing was audited.
+so that a machine without that network can check everything else: there, nothing was audited. With
+`GATEHOUSE_AUDIT=required` that fails too.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -19,6 +21,8 @@ from typing import Any, Final, assert_never
 REQUIREMENTS: Final = Path(__file__).resolve().parents[1] / "requirements"
 AUDIT_SECONDS: Final = 300
 SILENCE_SECONDS: Final = 10
+SWITCH: Final = "GATEHOUSE_AUDIT"
+REQUIRED: Final = "required"
 ACCEPTED: Final[Mapping[str, str]] = {}
 """Advisories that do not apply to what we use a package for: by id, each with the reason."""
 _NO_ANSWER: Final = re.compile(r"requests\.exceptions\.|pip_audit\._service\.interface\.|Could not connect")
@@ -63,11 +67,17 @@ def audit(files: Sequence[Path], *, database: str | None = None) -> Audited | Un
 
 def main() -> int:
     """Audit all lock files. Returns the exit status."""
+    wanted = os.environ.get(SWITCH, "")
+    if wanted not in ("", REQUIRED):
+        print(f"advisories: {SWITCH} is {wanted!r}; it may be {REQUIRED!r}, or not set", file=sys.stderr)
+        return 1
     outcome = audit(sorted(REQUIREMENTS.glob("*.txt")))
     match outcome:
         case Unanswered(reason):
             print(f"advisories: NOT AUDITED, no database of advisories answers here ({reason})")
-            return 0
+            if wanted:
+                print(f"advisories: {SWITCH}={wanted} wants an audit: run this where one answers", file=sys.stderr)
+            return 1 if wanted else 0
         case Audited(packages, problems):
             for problem in problems:
                 print(f"advisories: {problem}", file=sys.stderr)

@@ -16,15 +16,27 @@ from typing import Any, Final
 
 from infra.marks import between_marks
 from schemas import routes, topology
-from schemas.ids import ROOM_ID_PATTERN
+from schemas.ids import ROOM_ID_PATTERN, GateId
 
 BEGIN: Final = "<!-- permissions: written by `python -m infra.generate` from infra/rights.py. Edits are lost. -->"
 END: Final = "<!-- permissions: end -->"
 OWN: Final = "<own>"
 """Stands for the login in the names of its queues."""
+OWN_QUEUES: Final = rf"{OWN}\.[^.]+"
+"""The last dot of such a name parts it: whatever logins there are, it is of one of them."""
 NOTHING: Final = "^$"
 ANY_ROOM: Final = r"[^.]+"
 HELP: Final = "KIND is one of %s; `producer:ROOM` speaks in that room alone; with commas between them kinds add up"
+BROKERS_OWN: Final = "amq."
+OUR_WORDS: Final = frozenset(
+    name.partition(".")[0]
+    for name in (
+        *(exchange.name for exchange in topology.EXCHANGES),
+        *(queue.name for queue in topology.queues(1)),
+        *(routes.gate_queue(GateId("")), routes.control_queue(""), BROKERS_OWN),
+    )
+)
+"""The first words of all names that Gatehouse and the broker itself give to exchanges and queues."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +70,7 @@ def _private(kinds: str, worker: str) -> str:
 
 def _producer(room: str, told: str) -> Right:
     keys = Keys(routes.INBOX, write=rf"^room\.{room}\.")
-    return Right(told, rf"^{OWN}\.", r"^chat\.inbox$", rf"^{OWN}\.", (keys,))
+    return Right(told, f"^{OWN_QUEUES}$", r"^chat\.inbox$", f"^{OWN_QUEUES}$", (keys,))
 
 
 _OF_GATES: Final = _private("(control|gate)", "g")
@@ -70,16 +82,16 @@ RIGHTS: Final[Mapping[str, Right]] = {
     "producer:general": _producer("general", "speaks in one room only"),
     "trusted": Right(
         "speaks for others (way 2)",
-        rf"^{OWN}\.",
+        f"^{OWN_QUEUES}$",
         r"^chat\.commands$",
-        rf"^{OWN}\.",
+        f"^{OWN_QUEUES}$",
         (Keys(routes.COMMANDS, write=_bucketed(ANY_ROOM, "(?!(attach|detach|inspect)$)[a-z_]+")),),
     ),
     "reader": Right(
         "reads the log (way 3)",
-        rf"^{OWN}\.",
-        rf"^{OWN}\.",
-        rf"^(chat\.log|{OWN}\..*)$",
+        f"^{OWN_QUEUES}$",
+        f"^{OWN_QUEUES}$",
+        rf"^(chat\.log|{OWN_QUEUES})$",
         (Keys(routes.LOG, read=r"^room\."),),
     ),
     "operator": Right(
@@ -157,9 +169,9 @@ def definitions(
     themselves, and so passwords, are never in there.
 
     Raises:
-        ValueError: a kind, or the number of shards, is none.
+        ValueError: a kind, or the number of shards, is none, or a login's own queues could not be told from ours.
     """
-    rights = {login: right_of(kinds) for login, kinds in logins.items()}
+    rights = {login: _right_for(login, kinds) for login, kinds in logins.items()}
     granted = [_permission(login, right, vhost) for login, right in rights.items()]
     keys = [_topic_permission(login, each, vhost) for login, right in rights.items() for each in right.keys]
     return (_places(vhost, shards) if shards else {}) | {"permissions": granted, "topic_permissions": keys}
@@ -194,13 +206,24 @@ def main() -> None:
     parser.add_argument("--vhost", default="/")
     asked = parser.parse_args()
     outside = dict(login.partition("=")[::2] for login in asked.logins)
-    if "" in outside:
-        parser.error("'' is no login")
     logins, shards = (OWN_LOGINS | outside, asked.shards) if asked.own else (outside, None)
     try:
         print(json.dumps(definitions(logins, vhost=asked.vhost, shards=shards), indent=2))
     except ValueError as error:
         parser.error(str(error))
+
+
+def _right_for(login: str, kinds: str) -> Right:
+    right = right_of(kinds)
+    if not login:
+        raise ValueError("'' is no login")
+    word = login.partition(".")[0]
+    if word in OUR_WORDS and OWN in right.configure:
+        raise ValueError(
+            f"{login!r} is no login for {kinds!r}: its own queues begin with {login + '.'!r}, and what begins with "
+            f"{word + '.'!r} is Gatehouse's or the broker's; choose another login"
+        )
+    return right
 
 
 def _right_of(kind: str) -> Right:

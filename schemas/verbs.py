@@ -73,7 +73,7 @@ VERBS: Final[dict[str, VerbSpec]] = {
     "mark_read": _signals("receipt", *_TO_MEMBERS, Code.MESSAGE_NOT_FOUND),
     "mark_delivered": _signals("receipt", *_TO_MEMBERS, Code.MESSAGE_NOT_FOUND),
     "typing": _signals("typing", *_WITH_A_VOICE),
-    "set_status": _signals("presence", *_TO_MEMBERS),
+    "set_status": _signals("presence", *_TO_MEMBERS, Code.MUTED),
     # of gates
     "attach": _signals("presence", *_TO_MEMBERS, Code.BAD_FIELD),
     "detach": _signals("presence"),

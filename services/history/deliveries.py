@@ -67,4 +67,4 @@ def _asked(key: str, query: Barrier, reply_to: str | None, correlation_id: str |
 
 
 def _misrouted(key: str) -> Garbage:
-    return Garbage(ParkReason.MISROUTED, f"the routing key {key} does not match the body")
+    return Garbage(ParkReason.MISROUTED, f"the routing key {key!r} does not match the body")

@@ -12,10 +12,11 @@ from typing import NamedTuple
 import structlog
 from aiormq.abc import DeliveredMessage
 
+from schemas import routes
 from schemas.errors import ParkReason
 from services.history.deliveries import Asked, Content, Garbage, read_delivery
 from services.history.discretion import without_words
-from services.runtime.broker import properties_of
+from services.runtime.broker import key_at, properties_of
 
 log = structlog.get_logger()
 
@@ -85,7 +86,8 @@ def _read(delivery: DeliveredMessage) -> Content:
     """What the delivery is. One on which reading breaks, by a bug, is poison: it must not hold up the log."""
     properties = properties_of(delivery)
     try:
-        return read_delivery(delivery.routing_key or "", delivery.body, properties.reply_to, properties.correlation_id)
+        key = key_at(routes.LOG, delivery)
+        return read_delivery(key, delivery.body, properties.reply_to, properties.correlation_id)
     except Exception as error:
         log.exception("delivery_unreadable", key=delivery.routing_key, exc_info=without_words(error))
         return Garbage(ParkReason.POISON, type(error).__name__)

@@ -55,7 +55,7 @@ def read_command(key: str, body: bytes) -> Command | Misfit:
         return _malformed(error)
     if routes.read_command_key(key) != routes.CommandRoute(command.room, command.type):
         wanted = routes.command_key(command.room, command.type)
-        return Misfit(ParkReason.MISROUTED, Code.BAD_ROUTE, f"the body belongs under {wanted}")
+        return Misfit(ParkReason.MISROUTED, Code.BAD_ROUTE, f"the body belongs under {wanted}, not {key!r}")
     return command
 
 

@@ -51,7 +51,8 @@ LEAST_TO_RULE: Final = Role.MODERATOR
 """The lowest role that may edit and delete what others wrote."""
 
 WANTS_A_VOICE: Final = frozenset({"send", "edit", "react", "typing"})
-"""Verbs that a muted member may not use: what the others would read. Taking back is always free."""
+"""Verbs that a muted member may not use: what the others would read. Taking back is always free. A `set_status` is
+theirs as long as it has no words."""
 
 IN_A_CLOSED_ROOM: Final = frozenset({"mark_read", "mark_delivered", "set_status"})
 """Verbs of members that work in a closed room: reading goes on."""

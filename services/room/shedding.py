@@ -39,6 +39,7 @@ from services.runtime.broker import (
     LONGEST_PAUSE_SECONDS,
     NotConfirmed,
     is_cancelled,
+    key_at,
     publish_patiently,
     tag_of,
     wait_or,
@@ -137,10 +138,11 @@ class Shedding:
         if self.active_since is None:
             self.active_since = time.monotonic()
             self._around.note_change()
-        if routes.is_census_key(delivery.routing_key or ""):
+        key = key_at(routes.COMMANDS, delivery)
+        if routes.is_census_key(key):
             await self._settle(delivery)
             return
-        command, address = read_command(delivery.routing_key or "", delivery.body), reply_address(delivery)
+        command, address = read_command(key, delivery.body), reply_address(delivery)
         if address is None or isinstance(command, Misfit) or command.type in GATE_VERBS:
             return
         code = Code.NO_ANSWER if command.retry or delivery.redelivered else Code.OVERLOADED

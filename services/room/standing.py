@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from schemas.commands import ClientCommand, SetRole
+from schemas.commands import ClientCommand, SetRole, SetStatus
 from schemas.errors import Code
 from schemas.ids import UserId
 from schemas.roles import Role, Visibility
@@ -29,7 +29,7 @@ def standing(room: Room, command: ClientCommand, now: datetime) -> Role | Refusa
         return not_in_a_direct_room()
     if not may(role, command.type) and not _is_about_oneself(command):
         return Refusal(Code.NOT_ALLOWED)
-    if command.type in WANTS_A_VOICE and room.is_muted(command.actor, now):
+    if _is_read_by_others(command) and room.is_muted(command.actor, now):
         return Refusal(Code.MUTED)
     return role
 
@@ -56,6 +56,11 @@ def head(room: Room, command: ClientCommand, now: datetime) -> dict[str, Any]:  
         "actor": command.actor,
         "command_id": command.command_id,
     }
+
+
+def _is_read_by_others(command: ClientCommand) -> bool:
+    """It wants a voice; a status does so with words of one's own."""
+    return command.type in WANTS_A_VOICE or (isinstance(command, SetStatus) and bool(command.mood or command.text))
 
 
 def _is_about_oneself(command: ClientCommand) -> bool:

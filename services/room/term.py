@@ -33,7 +33,7 @@ from services.room.orders import Misfit, Order, read_command
 from services.room.parking import Parking
 from services.room.place import Place
 from services.room.surroundings import Surroundings
-from services.runtime.broker import BROKER_ERRORS, PERSISTENT, NotConfirmed, is_cancelled, tag_of
+from services.runtime.broker import BROKER_ERRORS, PERSISTENT, NotConfirmed, is_cancelled, key_at, tag_of
 from services.runtime.confirms import Publisher
 from services.runtime.frames import Envelope
 
@@ -186,10 +186,11 @@ class Term:
         tag = tag_of(delivery)
         self._acks.receive(tag)
         self._hall.rosters.receive_delivery(tag)
-        if routes.is_census_key(delivery.routing_key or ""):
+        key = key_at(routes.COMMANDS, delivery)
+        if routes.is_census_key(key):
             self._append(Outcome(tag=tag))
             return
-        command = read_command(delivery.routing_key or "", delivery.body)
+        command = read_command(key, delivery.body)
         if isinstance(command, Misfit):
             self._leave_undecided(tag)
             self._parking.set_aside(delivery, command)

@@ -349,6 +349,14 @@ def tag_of(delivery: DeliveredMessage) -> int:
     return delivery.delivery_tag
 
 
+def key_at(exchange: str, delivery: DeliveredMessage) -> str:
+    """The routing key under which a delivery was published to this exchange; "", which is no key of ours, where it came
+    through another exchange or as a dead letter: the broker holds a key against what a login may write only where it is
+    published."""
+    straight = delivery.exchange == exchange and "x-death" not in (properties_of(delivery).headers or ())
+    return (delivery.routing_key or "") if straight else ""
+
+
 def headers_of(delivery: DeliveredMessage) -> dict[str, Any]:  # Any: an AMQP field table
     """The AMQP headers of a delivery, never None."""
     return cast("dict[str, Any]", properties_of(delivery).headers or {})  # pamqp names its own table type

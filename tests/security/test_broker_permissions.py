@@ -24,6 +24,9 @@ OUTSIDE = {
     "builds": "trusted",
     "audit": "reader",
     "healer": "operator,replayer",
+    "both": "producer:general,reader",
+    "mia": "producer,reader",
+    "mia.x": "producer,reader",
 }
 SEND, OTHER = "room.10.general.send", "room.13.tech-support.send"
 KEYS = {
@@ -67,6 +70,8 @@ WRITES = {
     "guard": {routes.INBOX: {"room.general.send"}},
     "builds": {routes.COMMANDS: {SEND, OTHER}},
     "audit": {},
+    "both": {routes.INBOX: {"room.general.send"}},
+    **{login: {routes.INBOX: {"room.general.send", "room.tech-support.send"}} for login in ("mia", "mia.x")},
     "healer": {
         routes.COMMANDS: OF_GATES | {"room.10.census", "room.10.general.inspect", "room.10"},
         routes.LOG: LOGGED,
@@ -88,7 +93,7 @@ OWN_QUEUES = {
     "gatehouse-history": "control.history-0123456789ab.1",
     "gatehouse-operator": "control.operator-1",
     "healer": "control.operator-2",
-    **{login: f"{login}.own" for login in ("robot", "guard", "builds", "audit")},
+    **{login: f"{login}.own" for login in ("robot", "guard", "builds", "audit", "both", "mia", "mia.x")},
 }
 BINDS = {
     "gatehouse-gateway": {(routes.FANOUT, "gate.g0123456789ab"), (routes.CONTROL, "")},
@@ -96,7 +101,9 @@ BINDS = {
     "gatehouse-history": {(routes.CONTROL, "")},
     "gatehouse-operator": {(routes.CONTROL, ""), (routes.PARKED, "#")},
     "healer": {(routes.CONTROL, ""), (routes.PARKED, "#")},
-    "audit": {(routes.LOG, "room.#"), (routes.LOG, "room.*.general.#")},
+    **{
+        login: {(routes.LOG, "room.#"), (routes.LOG, "room.*.general.#")} for login in ("audit", "both", "mia", "mia.x")
+    },
 }
 """The queue of what is parked and its exchange have one name: who may read the one may bind the other."""
 TRIED_BINDINGS = (
@@ -211,6 +218,30 @@ async def test_every_login_binds_its_own_queue_to_what_it_is_for_and_to_nothing_
 
 async def bind(login, queue, exchange, key):
     return await login.may("queue_bind", queue=queue, exchange=exchange, routing_key=key)
+
+
+async def test_no_login_reaches_the_queues_of_another_not_even_of_one_whose_name_goes_on_after_a_dot(log_in, owner):
+    """Queues that are not exclusive: nothing but the permissions keeps them."""
+
+    async def ignore(_):
+        pass
+
+    channel = await owner.channel()
+    queues = {name: f"{name}.own" for name in OUTSIDE if name != "healer"}
+    for queue in queues.values():
+        await channel.queue_declare(queue, durable=True)
+    for name, own_queue in queues.items():
+        login = await log_in(name)
+        for deed, told in {
+            "basic_consume": {"consumer_callback": ignore},
+            "queue_bind": {"exchange": routes.LOG, "routing_key": "room.#"},
+            "queue_purge": {},
+            "queue_delete": {},
+        }.items():
+            reached = {queue for queue in queues.values() if await login.may(deed, queue=queue, **told)}
+            own = {own_queue} if deed != "queue_bind" or "reader" in OUTSIDE[name] else set()
+            assert reached == own, (name, deed)
+        await channel.queue_declare(own_queue, durable=True)
 
 
 async def test_no_login_makes_deletes_or_empties_what_is_gatehouses(log_in, management):

@@ -23,7 +23,13 @@ from tests.security.broker_login import BrokerLogin
 pytestmark = [pytest.mark.broker, pytest.mark.store, pytest.mark.stack]
 
 WAIT = 30
-OUTSIDE = {"robot": "producer", "audit": "reader"}
+OUTSIDE = {"robot": "producer", "audit": "reader", "guard": "producer:general,reader"}
+OWN_EXCHANGES = {
+    "gatehouse-gateway": "gate.g0123456789ab",
+    "gatehouse-operator": "control.operator-1",
+    "guard": "guard.own",
+}
+"""Names that a login may declare, for an exchange as for a queue."""
 
 
 @pytest.fixture
@@ -66,6 +72,63 @@ async def test_a_whole_conversation_goes_on_under_least_privilege(stack, urls, a
     await audit.login.close()
     for client in (alice, bob):
         await client.close()
+
+
+async def test_no_key_gets_around_its_permission_by_a_detour(stack, urls, management):
+    """The broker holds a key against a topic permission where it is published, and neither where an exchange passes it
+    on nor where a queue dead-letters it: so the services take only what was published to their own exchanges."""
+    alice = await NativeClient.open(stack.http, stack.token("alice"))
+    audit = await heard_by_a_reader(urls["audit"])
+    assert (await alice.ask("create", room="hall", title="Hall", visibility="public"))["type"] == "accepted"
+    assert (await alice.ask("send", room="hall", text="the first"))["type"] == "accepted"
+    [*_, first] = await eventually(lambda: [event for event in audit.events if event.get("text")], WAIT)
+
+    send = {"type": "send", "room": "hall", "text": "not hers"}
+    forged = first | {"seq": first["seq"] + 1, "message_id": "msg_9", "command_id": "forged", "text": "never decided"}
+    tried = {
+        "gatehouse-operator": (routes.COMMANDS, routes.command_key("hall", "send"), send | {"actor": "alice"}),
+        "gatehouse-gateway": (routes.LOG, routes.log_key("hall", "message_posted"), forged),
+        "guard": (routes.INBOX, routes.inbox_key("hall", "send"), send),
+    }
+    for number, (name, (exchange, key, fields)) in enumerate(tried.items(), 1):
+        login = await BrokerLogin.open(urls[name])
+        assert not await login.may_publish(exchange, key)
+        for way in (passed_on_as_unroutable, passed_on_by_a_binding, dead_lettered):
+            body = json.dumps({"command_id": f"{name} {way.__name__}"} | fields).encode()
+            await way(login, OWN_EXCHANGES[name], exchange, key, body)
+        await eventually(lambda parked=3 * number: management.counters(routes.PARKED_QUEUE)["left"] == parked, WAIT)
+        await login.close()
+
+    assert (await alice.ask("send", room="hall", text="the second"))["seq"] == first["seq"] + 1
+    page = await alice.ask("history", room="hall")
+    assert [event["text"] for event in page["events"] if "text" in event] == ["the first", "the second"]
+    await audit.login.close()
+    await alice.close()
+
+
+async def passed_on_as_unroutable(login, own, exchange, key, body):
+    channel = await login.channel()
+    await channel.exchange_declare(own, exchange_type="fanout", arguments={"alternate-exchange": exchange})
+    assert await login.may_publish(own, key, body, user_id=login.name)
+    await channel.exchange_delete(own)
+
+
+async def passed_on_by_a_binding(login, own, exchange, key, body):
+    channel = await login.channel()
+    await channel.exchange_declare(own, exchange_type="fanout")
+    await channel.exchange_bind(exchange, own)
+    assert await login.may_publish(own, key, body, user_id=login.name)
+    await channel.exchange_delete(own)
+
+
+async def dead_lettered(login, own, exchange, key, body):
+    """Through a queue in which nothing lives."""
+    channel = await login.channel()
+    arguments = {"x-message-ttl": 0, "x-dead-letter-exchange": exchange, "x-dead-letter-routing-key": key}
+    await channel.queue_declare(own, exclusive=True, arguments=arguments)
+    await channel.exchange_declare(own, exchange_type="fanout", auto_delete=True)
+    await channel.queue_bind(own, own)
+    assert await login.may_publish(own, "", body, user_id=login.name)
 
 
 async def talk(alice, bob):

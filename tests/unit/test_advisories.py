@@ -25,6 +25,12 @@ ADVISORY = {
 WITHDRAWN = ADVISORY | {"withdrawn": "2026-01-01T00:00:00Z"}
 
 
+@pytest.fixture(autouse=True)
+def nothing_wanted(monkeypatch):
+    """Whatever the environment of whoever runs this says."""
+    monkeypatch.delenv("GATEHOUSE_AUDIT", raising=False)
+
+
 @pytest.fixture
 def locked(tmp_path):
     file = tmp_path / "locked.txt"
@@ -121,3 +127,29 @@ def test_the_check_fails_for_problems_alone_and_says_in_one_line_what_was_done(
     monkeypatch.setattr(advisories, "audit", lambda _: outcome)
     assert main() == status
     assert capsys.readouterr().out == told
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "complaint"),
+    [
+        (Audited(3, ()), 0, ""),
+        (Audited(3, ("bad",)), 1, "advisories: bad\n"),
+        (Unanswered("no way"), 1, "advisories: GATEHOUSE_AUDIT=required wants an audit: run this where one answers\n"),
+    ],
+    ids=["nothing applies", "one applies", "no answer"],
+)
+def test_an_audit_that_is_required_fails_where_no_database_answers(monkeypatch, capsys, outcome, status, complaint):
+    monkeypatch.setattr(advisories, "audit", lambda _: outcome)
+    monkeypatch.setenv("GATEHOUSE_AUDIT", "required")
+    assert main() == status
+    assert capsys.readouterr().err == complaint
+
+
+def test_a_switch_that_says_nothing_known_fails_before_any_audit(monkeypatch, capsys):
+    monkeypatch.setattr(advisories, "audit", lambda _: Audited(0, ()))
+    monkeypatch.setenv("GATEHOUSE_AUDIT", "requierd")
+    assert main() == 1
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "advisories: GATEHOUSE_AUDIT is 'requierd'; it may be 'required', or not set\n")
+    monkeypatch.setenv("GATEHOUSE_AUDIT", "")
+    assert main() == 0

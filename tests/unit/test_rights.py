@@ -60,10 +60,50 @@ def test_what_is_no_kind_is_an_error(kind):
         definitions({"robot": kind})
 
 
-def test_a_login_is_taken_by_its_letters_in_the_names_of_its_queues():
-    [permission] = definitions({"a.b": "reader"})["permissions"]
-    assert re.search(permission["write"], "a.b.queue")
-    assert not re.search(permission["write"], "axb.queue")
+@pytest.mark.parametrize("login", ["a.b", ".*", "a|b", "[ab]+", "(a)", "a\\", "^a$", "<own>", "zoë@x.org"])
+def test_a_login_is_taken_by_its_letters_in_the_names_of_its_queues(login):
+    [permission] = definitions({login: "reader"})["permissions"]
+    for what in ("configure", "write", "read"):
+        assert re.search(permission[what], f"{login}.queue")
+        assert not [
+            name for name in ("axb.queue", "a.queue", "b.queue", "x.queue") if re.search(permission[what], name)
+        ]
+
+
+@pytest.mark.parametrize("kinds", ["producer", "producer:den", "trusted", "reader", "producer,reader"])
+def test_no_login_has_the_queues_of_one_whose_name_goes_on_after_a_dot(kinds):
+    made = definitions({"mia": kinds, "mia.x": kinds})["permissions"]
+    shorter, longer = ({each[what] for what in ("configure", "write", "read")} for each in made)
+    assert not [pattern for pattern in shorter if re.search(pattern, "mia.x.queue")]
+    assert not [pattern for pattern in longer if re.search(pattern, "mia.queue")]
+
+
+OURS = [
+    *(exchange.name for exchange in topology.EXCHANGES),
+    *(queue.name for queue in topology.queues(16)),
+    *("gate.g0123456789ab", "control.room-0123456789ab.1", "control.operator-0123456789ab.1"),
+    *("amq.topic", "amq.default", "amq.gen-0123456789"),
+]
+UNLUCKY = sorted({".".join(name.split(".")[:words]) for name in OURS for words in (1, 2, 3)})
+"""Every login whose own queues would begin as a name of ours does, or go on from one."""
+
+
+@pytest.mark.parametrize("kinds", ["producer", "producer:den", "trusted", "reader", "operator,reader"])
+@pytest.mark.parametrize("login", UNLUCKY)
+def test_no_login_is_granted_the_beginning_of_a_name_of_ours(login, kinds):
+    with pytest.raises(ValueError, match=f"{login!r} is no login for {kinds!r}: its own queues begin with"):
+        definitions({login: kinds})
+
+
+@pytest.mark.parametrize("login", ["rooms", "room-1", "roomy.x", "gated", "chatty", "x.room", "my.gate.1", "Room"])
+def test_a_login_that_only_looks_like_a_name_of_ours_is_granted_none_of_them(login):
+    [permission] = definitions({login: "producer"})["permissions"]
+    assert not [name for name in OURS if re.search(permission["read"], name)]
+
+
+@pytest.mark.parametrize("kind", ["gateway", "room", "history", "operator", "everything"])
+def test_a_login_of_gatehouse_itself_may_have_any_name(kind):
+    assert definitions({"room": kind})["permissions"][0]["user"] == "room"
 
 
 def test_the_definitions_hold_all_that_a_service_declares():
@@ -89,7 +129,7 @@ def test_definitions_are_printed_for_the_broker_to_load(monkeypatch, capsys):
     assert json.loads(capsys.readouterr().out) == own_definitions()
 
 
-@pytest.mark.parametrize("argument", ["robot", "robot=king", "=producer"])
+@pytest.mark.parametrize("argument", ["robot", "robot=king", "=producer", "room=producer"])
 def test_what_cannot_be_granted_is_said(monkeypatch, capsys, argument):
     monkeypatch.setattr(sys, "argv", ["rights", argument])
     with pytest.raises(SystemExit):

@@ -37,6 +37,7 @@ from services.runtime.broker import (
     declare_topology,
     given_up_is_an_error,
     is_cancelled,
+    key_at,
     open_channel,
     properties_of,
     publish_patiently,
@@ -96,7 +97,7 @@ def _judge(key: str, fields: dict[str, object], actor: str) -> Unfit | None:
     route = routes.read_inbox_key(key)
     verb = fields.get("type")
     if route is None or fields.get("room") != route.room or verb != route.verb:
-        return Unfit(Code.BAD_ROUTE, f"{key} is not room.<room>.<type> of the body", ParkReason.MISROUTED)
+        return Unfit(Code.BAD_ROUTE, f"{key!r} is not room.<room>.<type> of the body", ParkReason.MISROUTED)
     if verb in GATE_VERBS:
         return Unfit(Code.NOT_ALLOWED, f"only a gate may {verb}")
     if verb not in COMMANDS or verb in OPERATOR_VERBS:
@@ -154,7 +155,7 @@ class Inbox:
         found = None
         asked = properties_of(delivery)
         try:
-            found = read_delivery(asked.user_id, delivery.routing_key or "", delivery.body, asked.reply_to)
+            found = read_delivery(asked.user_id, key_at(routes.INBOX, delivery), delivery.body, asked.reply_to)
             if isinstance(found, Unfit):
                 await self._refuse(channel, delivery, found)
             else:

@@ -10,7 +10,7 @@ from schemas.events import Receipt
 from schemas.roles import Status
 from services.room.decisions import Marked, Signalled, StatusSaid, Unchanged
 from services.room.model import evolve, marked
-from tests.unit.room.given import NOW, START, command, created, decided, event, refused, room, room_after
+from tests.unit.room.given import NOW, START, command, created, decided, event, refused, room, room_after, room_with
 
 
 def long_room(read=0, delivered=0):
@@ -70,3 +70,10 @@ def test_typing_is_a_signal_that_expires(active):
 def test_a_status_is_said_by_anybody_who_is_there():
     decision = decided(room(), command("set_status", "rita", state="dnd", mood="🎧", text="deep in work"))
     assert decision == StatusSaid(SaidStatus(state=Status.DND, mood="🎧", text="deep in work"))
+
+
+def test_a_muted_member_says_how_available_they_are_and_nothing_else():
+    muted = room_with(("member_changed", {"user": "mia", "muted": True}))
+    assert decided(muted, command("set_status", state="dnd")) == StatusSaid(SaidStatus(state=Status.DND))
+    for words in ({"mood": "🎧"}, {"text": "you cannot mute me"}):
+        assert refused(muted, command("set_status", state="dnd", **words)) is Code.MUTED

@@ -274,6 +274,7 @@ REACHED = {
         Code.ROOM_NOT_FOUND: [(None, wish("set_status")), (PRIVATE, wish("set_status", "eve"))],
         Code.NOT_A_MEMBER: [(OPEN, wish("set_status", "eve")), (CLOSED, wish("set_status", "eve"))],
         Code.BANNED: [(OPEN, wish("set_status", "bea"))],
+        Code.MUTED: [(OPEN, wish("set_status", "mia", mood="m")), (OPEN, wish("set_status", "mia", text="words"))],
     },
     "attach": {
         Code.ROOM_NOT_FOUND: [(None, session("rita")), (PRIVATE, session("eve"))],
