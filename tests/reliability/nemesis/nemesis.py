@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import subprocess
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any, Final, NamedTuple
 
+import httpx
+
+from infra.engine import CommandFailed
 from infra.local.workers import Kind as Service
 from services.runtime.broker import wait_or
+from tests.bed.waiting import eventually
+from tests.reliability.doors import LOST
+from tests.reliability.nemesis.ballast import load
 from tests.reliability.nemesis.places import CLIENTS, STORE, Places
 from tests.reliability.nemesis.poison import poison
 from tests.reliability.nemesis.schedule import Fault, Kind
@@ -21,8 +28,13 @@ SLOW_STORE_PAUSED_SECONDS: Final = 0.25
 SLOW_STORE_RUNS_SECONDS: Final = 0.05
 """A disk that is slow makes its store stand still again and again; so it does here."""
 LOG_POLICY: Final = "a full log"
+GATE_POLICY: Final = "full gates"
 ROLLED_SECONDS: Final = 90.0
-"""To end, and to be ready again, while other things are broken too."""
+"""To end; and to be ready again, not counting the time while something else is broken."""
+LOOK_SECONDS: Final = 2.0
+PATIENCE_SECONDS: Final = 60.0
+"""For the broker to do what it is told, whatever else is broken."""
+HINDRANCES: Final = (OSError, httpx.HTTPError, subprocess.SubprocessError, CommandFailed, *LOST)
 
 
 class Done(NamedTuple):
@@ -39,10 +51,15 @@ class Nemesis:
     def __init__(self, places: Places) -> None:
         self._places = places
         self._held: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._lasting: list[Kind] = []
         self.done: list[Done] = []
 
     async def carry_out(self, plan: Sequence[Fault]) -> None:
-        """Every fault at its moment. Returns when the last is over."""
+        """Every fault at its moment. Returns when the last is over.
+
+        Raises:
+            ExceptionGroup: of an AssertionError that says what cannot be broken or mended.
+        """
         began = time.monotonic()
         async with asyncio.TaskGroup() as tasks:
             for fault in plan:
@@ -54,7 +71,9 @@ class Nemesis:
         async with self._held[where]:
             since = time.monotonic()
             async with breaking:
+                self._lasting.append(fault.kind)
                 await asyncio.sleep(fault.seconds)
+            self._lasting.remove(fault.kind)
             self.done.append(Done(fault, since, time.monotonic()))
 
     def _breaking(self, fault: Fault) -> tuple[str, AbstractAsyncContextManager[None]]:
@@ -66,6 +85,8 @@ class Nemesis:
             return self._of_service(STOPPED[kind], fault, self._stopped)
         if kind in CLOCKS:
             return self._of_service(CLOCKS[kind], fault, self._skewed)
+        if kind is Kind.FULL_GATE:
+            return "broker", self._gate_full(fault)
         if kind in NETWORK:
             kind_of_wire, action = NETWORK[kind]
             wires = self._places.wires[kind_of_wire]
@@ -116,8 +137,27 @@ class Nemesis:
                     service.signal(signal.SIGTERM)
                     await service.ended(ROLLED_SECONDS)
                     service.launch()
-                    await service.ready(ROLLED_SECONDS)
+                    await self._ready_again(service, f"{kind} {number + 1}")
         yield
+
+    async def _ready_again(self, service: Any, name: str) -> None:
+        """As long as anything else is broken a worker may take its time.
+
+        Raises:
+            AssertionError: it ended, or is not ready though all else is well.
+        """
+        well_seconds = 0.0
+        while True:
+            since, was_well = time.monotonic(), not self._lasting
+            try:
+                await service.ready(LOOK_SECONDS)
+            except AssertionError as problem:
+                if was_well and not self._lasting:
+                    well_seconds += time.monotonic() - since
+                if well_seconds >= ROLLED_SECONDS or not service.alive():
+                    raise AssertionError(f"{name} was restarted and is not ready again: {problem}") from problem
+            else:
+                return
 
     # Broker and store.
 
@@ -131,29 +171,53 @@ class Nemesis:
 
     @asynccontextmanager
     async def _alarmed(self) -> AsyncIterator[None]:
-        await asyncio.to_thread(self._places.broker.alarm)
+        await _insist("the memory alarm is set", self._places.broker.alarm)
         try:
             yield
         finally:
-            await asyncio.to_thread(self._places.broker.calm)
+            await _insist("the memory alarm is over", self._places.broker.calm)
 
     @asynccontextmanager
     async def _log_full(self) -> AsyncIterator[None]:
         """Nobody empties the queues of the log, and they refuse what they are given."""
-        management, histories = self._places.management, self._places.services(Service.HISTORY)
-        policy = {"max-length": 0, "overflow": "reject-publish"}
+        histories = self._places.services(Service.HISTORY)
         async with AsyncExitStack() as held:
             for number in range(len(histories)):
                 await held.enter_async_context(self._held[f"{Service.HISTORY} {number}"])
             for history in histories:
                 await asyncio.to_thread(history.kill9)
-            await asyncio.to_thread(management.set_policy, LOG_POLICY, r"^history\.shard\.", policy)
+            policy = {"max-length": 0, "overflow": "reject-publish"}
             try:
-                yield
+                async with self._policed(LOG_POLICY, r"^history\.shard\.", policy):
+                    yield
             finally:
-                await asyncio.to_thread(management.drop_policy, LOG_POLICY)
                 for history in histories:
                     history.launch()
+
+    @asynccontextmanager
+    async def _gate_full(self, fault: Fault) -> AsyncIterator[None]:
+        """Nothing passes to a gate, no more is on its way than fits, and its queue keeps but one delivery."""
+        wires = self._places.wires[Service.GATEWAY]
+        number = fault.target % len(wires)
+        policy = {"max-length": 1, "overflow": "drop-head"}
+        async with (
+            self._held[f"{Service.GATEWAY} {number}"],
+            self._held[f"wire {Service.GATEWAY} {number}"],
+            _torn(wires[number], _freeze, fault.amount),
+            self._policed(GATE_POLICY, r"^gate\.", policy),
+        ):
+            queues = await _insist("the queues are told", self._places.management.queue_names)
+            await load(self._places.amqp_url, [name for name in queues if name.startswith("gate.")])
+            yield
+
+    @asynccontextmanager
+    async def _policed(self, name: str, pattern: str, policy: Mapping[str, Any]) -> AsyncIterator[None]:
+        management = self._places.management
+        await _insist(f"a policy for {name} is set", lambda: management.set_policy(name, pattern, policy))
+        try:
+            yield
+        finally:
+            await _insist(f"the policy for {name} is dropped", lambda: management.drop_policy(name))
 
     @asynccontextmanager
     async def _store_slow(self) -> AsyncIterator[None]:
@@ -177,6 +241,22 @@ class Nemesis:
     async def _poisoned(self) -> AsyncIterator[None]:
         await poison(self._places.amqp_url)
         yield
+
+
+async def _insist(what: str, deed: Callable[[], Any]) -> Any:
+    """Have the broker do it, again and again while something that is broken stands in the way.
+
+    Raises:
+        AssertionError: not in `PATIENCE_SECONDS`, and why.
+    """
+
+    async def done() -> tuple[Any]:
+        try:
+            return (await asyncio.to_thread(deed),)
+        except HINDRANCES as problem:
+            raise AssertionError(repr(problem)) from problem
+
+    return (await eventually(done, PATIENCE_SECONDS, what))[0]
 
 
 @asynccontextmanager
