@@ -65,8 +65,7 @@ async def test_nothing_is_lost_and_nothing_grows_under_load_with_faults(start_br
             accepted=fleet.accepted,
             connections=sum(client.connections for client in fleet.clients),
             faults=len(nemesis.done),
-            mib=mib,
-            mib_of_processes=mib_of_processes,
+            mib={name: [round(told.early, 1), round(told.late, 1)] for name, told in (mib | mib_of_processes).items()},
             most_waiting_in_a_queue=most_waiting(upkeep.samples),
         )
         assert [each for each in fleet.findings(stored) if each.anomaly is not Anomaly.NEEDLESS_RESET] == []
