@@ -31,7 +31,8 @@ class Held(NamedTuple):
 
 class Sample(NamedTuple):
     """At one moment: what is held, by worker and node, without those that were down; and the messages by queue, None
-    where the broker did not tell. Left out is what was parked for good."""
+    where the broker did not tell. Left out are what was parked for good, and queues of workers that ended: nobody reads
+    them any more, and they expire."""
 
     at: float
     held: Mapping[str, Held]
@@ -82,7 +83,11 @@ class Upkeep:
             queues: list[dict[str, Any]] = await asyncio.to_thread(self._places.management.queues)
         except httpx.HTTPError:
             return None
-        return {queue["name"]: queue.get("messages", 0) for queue in queues if queue["name"] != routes.PARKED_QUEUE}
+        return {queue["name"]: queue.get("messages", 0) for queue in queues if not _is_left_behind(queue)}
+
+
+def _is_left_behind(queue: Mapping[str, Any]) -> bool:
+    return queue["name"] == routes.PARKED_QUEUE or ("x-expires" in queue["arguments"] and not queue.get("consumers"))
 
 
 def growth_of_slots(samples: Sequence[Sample], early: float) -> dict[str, Growth]:
