@@ -27,6 +27,7 @@ from tests.reliability.nemesis.wires import Wire
 SLOW_STORE_PAUSED_SECONDS: Final = 0.25
 SLOW_STORE_RUNS_SECONDS: Final = 0.05
 """A disk that is slow makes its store stand still again and again; so it does here."""
+BROKER: Final = "broker"
 LOG_POLICY: Final = "a full log"
 GATE_POLICY: Final = "full gates"
 ROLLED_SECONDS: Final = 90.0
@@ -43,6 +44,14 @@ class Done(NamedTuple):
     fault: Fault
     began: float
     ended: float
+
+
+class Breaking(NamedTuple):
+    """What a fault has hold of, and what makes it so for as long as it lasts. The broker comes first, then workers,
+    then wires: who has hold of a later one never waits for an earlier one."""
+
+    places: tuple[str, ...]
+    lasting: AbstractAsyncContextManager[None]
 
 
 class Nemesis:
@@ -67,8 +76,10 @@ class Nemesis:
 
     async def _at(self, moment: float, fault: Fault) -> None:
         await asyncio.sleep(moment - time.monotonic())
-        where, breaking = self._breaking(fault)
-        async with self._held[where]:
+        places, breaking = self._breaking(fault)
+        async with AsyncExitStack() as held:
+            for place in places:
+                await held.enter_async_context(self._held[place])
             since = time.monotonic()
             async with breaking:
                 self._lasting.append(fault.kind)
@@ -76,8 +87,7 @@ class Nemesis:
             self._lasting.remove(fault.kind)
             self.done.append(Done(fault, since, time.monotonic()))
 
-    def _breaking(self, fault: Fault) -> tuple[str, AbstractAsyncContextManager[None]]:
-        """What the fault has hold of, and what makes it so for as long as it lasts."""
+    def _breaking(self, fault: Fault) -> Breaking:
         kind = fault.kind
         if kind in KILLED:
             return self._of_service(KILLED[kind], fault, self._killed)
@@ -86,22 +96,28 @@ class Nemesis:
         if kind in CLOCKS:
             return self._of_service(CLOCKS[kind], fault, self._skewed)
         if kind is Kind.FULL_GATE:
-            return "broker", self._gate_full(fault)
+            number = fault.target % len(self._places.wires[Service.GATEWAY])
+            gate = f"{Service.GATEWAY} {number}"
+            return Breaking((BROKER, gate, f"wire {gate}"), self._gate_full(number, fault))
+        if kind is Kind.FULL_LOG:
+            histories = range(len(self._places.services(Service.HISTORY)))
+            return Breaking((BROKER, *(f"{Service.HISTORY} {number}" for number in histories)), self._log_full())
         if kind in NETWORK:
             kind_of_wire, action = NETWORK[kind]
             wires = self._places.wires[kind_of_wire]
             number = fault.target % len(wires)
-            return f"wire {kind_of_wire} {number}", _torn(wires[number], action, fault.amount)
-        return OTHERS[kind][0], OTHERS[kind][1](self)
+            return Breaking((f"wire {kind_of_wire} {number}",), _torn(wires[number], action, fault.amount))
+        place, make = OTHERS[kind]
+        return Breaking((place,), make(self))
 
     def _of_service(
         self,
         kind: Service,
         fault: Fault,
         breaking: Callable[[Service, int, Fault], AbstractAsyncContextManager[None]],
-    ) -> tuple[str, AbstractAsyncContextManager[None]]:
+    ) -> Breaking:
         number = fault.target % len(self._places.services(kind))
-        return f"{kind} {number}", breaking(kind, number, fault)
+        return Breaking((f"{kind} {number}",), breaking(kind, number, fault))
 
     # Workers.
 
@@ -181,31 +197,22 @@ class Nemesis:
     async def _log_full(self) -> AsyncIterator[None]:
         """Nobody empties the queues of the log, and they refuse what they are given."""
         histories = self._places.services(Service.HISTORY)
-        async with AsyncExitStack() as held:
-            for number in range(len(histories)):
-                await held.enter_async_context(self._held[f"{Service.HISTORY} {number}"])
+        for history in histories:
+            await asyncio.to_thread(history.kill9)
+        policy = {"max-length": 0, "overflow": "reject-publish"}
+        try:
+            async with self._policed(LOG_POLICY, r"^history\.shard\.", policy):
+                yield
+        finally:
             for history in histories:
-                await asyncio.to_thread(history.kill9)
-            policy = {"max-length": 0, "overflow": "reject-publish"}
-            try:
-                async with self._policed(LOG_POLICY, r"^history\.shard\.", policy):
-                    yield
-            finally:
-                for history in histories:
-                    history.launch()
+                history.launch()
 
     @asynccontextmanager
-    async def _gate_full(self, fault: Fault) -> AsyncIterator[None]:
+    async def _gate_full(self, number: int, fault: Fault) -> AsyncIterator[None]:
         """Nothing passes to a gate, no more is on its way than fits, and its queue keeps but one delivery."""
-        wires = self._places.wires[Service.GATEWAY]
-        number = fault.target % len(wires)
+        wire = self._places.wires[Service.GATEWAY][number]
         policy = {"max-length": 1, "overflow": "drop-head"}
-        async with (
-            self._held[f"{Service.GATEWAY} {number}"],
-            self._held[f"wire {Service.GATEWAY} {number}"],
-            _torn(wires[number], _freeze, fault.amount),
-            self._policed(GATE_POLICY, r"^gate\.", policy),
-        ):
+        async with _torn(wire, _freeze, fault.amount), self._policed(GATE_POLICY, r"^gate\.", policy):
             queues = await _insist("the queues are told", self._places.management.queue_names)
             await load(self._places.amqp_url, [name for name in queues if name.startswith("gate.")])
             yield
@@ -314,10 +321,9 @@ NETWORK: Final[Mapping[Kind, tuple[str, Callable[[Wire, float], None]]]] = {
 }
 OTHERS: Final[Mapping[Kind, tuple[str, Callable[[Nemesis], AbstractAsyncContextManager[None]]]]] = {
     Kind.ROLL: ("all workers", lambda own: own._rolled()),
-    Kind.KILL_BROKER: ("broker", lambda own: own._down(own._places.broker, "kill")),
-    Kind.RESTART_BROKER: ("broker", lambda own: own._down(own._places.broker, "stop")),
-    Kind.ALARM: ("broker", lambda own: own._alarmed()),
-    Kind.FULL_LOG: ("broker", lambda own: own._log_full()),
+    Kind.KILL_BROKER: (BROKER, lambda own: own._down(own._places.broker, "kill")),
+    Kind.RESTART_BROKER: (BROKER, lambda own: own._down(own._places.broker, "stop")),
+    Kind.ALARM: (BROKER, lambda own: own._alarmed()),
     Kind.KILL_STORE: ("store", lambda own: own._down(own._places.store, "kill")),
     Kind.RESTART_STORE: ("store", lambda own: own._down(own._places.store, "stop")),
     Kind.SLOW_STORE: ("store", lambda own: own._store_slow()),
