@@ -1,9 +1,12 @@
-"""How long it takes until all is well after a fault, as the users see it. Pure: from journals alone."""
+"""How long it takes until all is well after a fault, and how long nobody is accepted because of it, as the users see
+it. Pure: from journals alone."""
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
 
@@ -13,12 +16,21 @@ from tests.reliability.nemesis.nemesis import Done
 
 
 class Healing(NamedTuple):
-    """Of one kind of fault: how often it happened, and the seconds until all was well."""
+    """Of one kind of fault: how often it happened, the seconds from its end until all was well, infinite where it never
+    was, and the longest time from its begin until then in which nobody was accepted in a room."""
 
     kind: str
     count: int
     median_seconds: float
     worst_seconds: float
+    silence_seconds: float
+
+
+class _Healed(NamedTuple):
+    """Of one fault in one room."""
+
+    seconds: float
+    silence_seconds: float
 
 
 def healings(
@@ -32,19 +44,27 @@ def healings(
         room: [[entry for entry in journal if isinstance(entry, Got) and entry.room == room] for journal in journals]
         for room, journals in followers.items()
     }
-    took: dict[str, list[float]] = defaultdict(list)
+    known: dict[str, list[_Healed]] = defaultdict(list)
     for each in done:
-        seconds = [_healed(each.ended, accepted[room], heard[room]) for room in followers]
-        if known := [one for one in seconds if one is not None]:
-            took[each.fault.kind.value].append(max(known))
-    return [Healing(kind, len(each), median(each), max(each)) for kind, each in sorted(took.items())]
+        rooms = [_healed(each, accepted[room], heard[room]) for room in followers]
+        if told := [one for one in rooms if one is not None]:
+            slowest = max(one.seconds for one in told)
+            known[each.fault.kind.value].append(_Healed(slowest, max(one.silence_seconds for one in told)))
+    return [_of_kind(kind, each) for kind, each in sorted(known.items())]
 
 
-def _healed(ended: float, accepted: Sequence[Operation], heard: Sequence[Sequence[Got]]) -> float | None:
+def _of_kind(kind: str, known: Sequence[_Healed]) -> Healing:
+    seconds = [each.seconds for each in known]
+    return Healing(kind, len(known), median(seconds), max(seconds), max(each.silence_seconds for each in known))
+
+
+def _healed(fault: Done, accepted: Sequence[Operation], heard: Sequence[Sequence[Got]]) -> _Healed | None:
     """From the end of a fault to the first accept in the room behind it, and until every follower has that much; None
     where nobody wrote any more."""
-    first = next((operation for operation in accepted if operation.until >= ended), None)
+    first = next((operation for operation in accepted if operation.until >= fault.ended), None)
     if first is None:
         return None
-    known = (next((got.at for got in entries if got.seq >= first.seq), ended) for entries in heard)
-    return max(first.until, *known, ended) - ended
+    known = (next((got.at for got in entries if got.seq >= first.seq), math.inf) for entries in heard)
+    accepts = [operation.until for operation in accepted if fault.began <= operation.until <= first.until]
+    silence = max(later - earlier for earlier, later in pairwise([fault.began, *accepts]))
+    return _Healed(max(first.until, *known, fault.ended) - fault.ended, silence)

@@ -19,7 +19,7 @@ SEED = 1
 SECONDS = 8.0
 FIRST_SECONDS, STEP_SECONDS, LAST_SECONDS = 2.0, 4.0, 1.5
 """When the first fault begins, how long after it the next does, how long each lasts."""
-SMALL = Size(rooms=3, writers=8, listeners=4, pause_seconds=0.3)
+SMALL = Size(rooms=3, writers=8, listeners=8, pause_seconds=0.3)
 IMPATIENT = Bounds(settle=15.0, level=10.0, counts=15.0)
 HELD_OFF = ("writes stale",)
 SHARED = (
@@ -28,6 +28,7 @@ SHARED = (
     ("loses events",),
     ("acks before the confirm",),
     ("ignores the fence",),
+    ("ignores the fence later",),
     HELD_OFF,
 )
 RUNS = [(name,) for name in BUGS] if is_full() else SHARED

@@ -13,20 +13,23 @@ from tests.bed.waiting import eventually
 from tests.reliability.checks.anomalies import Anomaly
 from tests.reliability.fleet import fleet_of
 from tests.reliability.nemesis.nemesis import Nemesis
-from tests.reliability.nemesis.schedule import schedule
+from tests.reliability.nemesis.schedule import Fault, Kind, schedule
 from tests.reliability.scale import size_of
-from tests.reliability.upkeep import Upkeep
+from tests.reliability.upkeep import Upkeep, growth_of_processes, growth_of_queues, growth_of_slots, most_waiting
 
 SEED = 5
-SAMPLE_SECONDS = 5.0
+SAMPLE_SECONDS = 5.0 if is_full() else 0.5
 EARLY_SHARE = 0.2
 """Of ten minutes, minute two: by then everything that is kept for good is there."""
-CALM_SECONDS = 20.0
+CALM_SECONDS = 20.0 if is_full() else 5.0
 GROWTH = 1.1
+MORE_WAITING = 20
+"""A fifth of a second's messages: what is on its way when a sample is taken."""
 BEHIND_SECONDS = 600
 DRAINED_SECONDS = 60
 SOON_FULL = {"GATEHOUSE_QUEUE_LENGTH": "2000", "GATEHOUSE_TARGETS_LIMIT": "4000"}
 """Whatever a worker may remember of messages it remembers by minute two."""
+A_FEW = [Fault(2.0, Kind.KILL_ROOM, 0, 0.5, 0.0), Fault(5.0, Kind.CUT_GATE, 1, 1.0, 0.0)]
 
 pytestmark = [
     pytest.mark.broker,
@@ -45,25 +48,31 @@ async def test_nothing_is_lost_and_nothing_grows_under_load_with_faults(start_br
         fleet.write()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(upkeep.watch(stop))
-            await nemesis.carry_out(schedule(SEED, size.seconds - CALM_SECONDS) if is_full() else [])
+            await nemesis.carry_out(schedule(SEED, size.seconds - CALM_SECONDS) if is_full() else A_FEW)
             await fleet.keep_on(max(CALM_SECONDS, began + size.seconds - time.monotonic()))
-            ended = time.monotonic()
+            under_load = list(upkeep.samples)
             await fleet.quiet(within_seconds=90)
             stored = await fleet.converge(within_seconds=120)
-            await eventually(lambda: not upkeep.last_waiting(), DRAINED_SECONDS, "all queues are empty")
+            converged = time.monotonic()
+            await eventually(lambda: upkeep.is_drained(converged), DRAINED_SECONDS, "all queues are empty")
             stop.set()
-        early = upkeep.memory_around(began + EARLY_SHARE * size.seconds, CALM_SECONDS)
-        late = upkeep.memory_around(ended, CALM_SECONDS)
+        warm_seconds = EARLY_SHARE * size.seconds
+        mib = growth_of_slots(under_load, began + warm_seconds)
+        mib_of_processes = growth_of_processes(under_load, began + warm_seconds, warm_seconds)
+        waiting = growth_of_queues(under_load)
         report(
             seed=SEED,
             accepted=fleet.accepted,
             connections=sum(client.connections for client in fleet.clients),
             faults=len(nemesis.done),
-            mib_early=early,
-            mib_late=late,
-            most_waiting_in_a_queue=upkeep.most_waiting(),
+            mib={name: [round(told.early, 1), round(told.late, 1)] for name, told in (mib | mib_of_processes).items()},
+            most_waiting_in_a_queue=most_waiting(upkeep.samples),
         )
         assert [each for each in fleet.findings(stored) if each.anomaly is not Anomaly.NEEDLESS_RESET] == []
         assert fleet.accepted == len(fleet.sent)
+        assert mib.keys() == upkeep.slots.keys(), "every worker and node was seen early and late"
+        assert waiting, "the broker told of its queues"
+        assert {name: told for name, told in waiting.items() if told.late > told.early + MORE_WAITING} == {}
         if is_full():
-            assert {name: mib for name, mib in late.items() if mib > GROWTH * early.get(name, mib)} == {}
+            grown = {name: told for name, told in (mib | mib_of_processes).items() if told.late > GROWTH * told.early}
+            assert grown == {}

@@ -22,6 +22,7 @@ class Kind(StrEnum):
     RESTART_BROKER = "restart RabbitMQ"
     ALARM = "memory alarm of RabbitMQ"
     FULL_LOG = "full queues of the log"
+    FULL_GATE = "full queues of the gates"
     KILL_STORE = "kill the store"
     RESTART_STORE = "restart the store"
     SLOW_STORE = "slow disk of the store"
@@ -57,6 +58,7 @@ SECONDS: Final[dict[Kind, tuple[float, float]]] = {
     Kind.RESTART_BROKER: (0.0, 4.0),
     Kind.ALARM: (1.0, 6.0),
     Kind.FULL_LOG: (1.0, 4.0),
+    Kind.FULL_GATE: (3.0, 8.0),
     Kind.KILL_STORE: (0.0, 8.0),
     Kind.RESTART_STORE: (0.0, 6.0),
     Kind.SLOW_STORE: (4.0, 12.0),
@@ -78,6 +80,9 @@ CALM_SECONDS: Final = (2.0, 9.0)
 """Between the end of one fault and the next, where they do not overlap."""
 OVERLAP: Final = 0.35
 """How often a fault begins while the one before lasts."""
+LEEWAY_SECONDS: Final = 15.0
+LEEWAY_SHARE: Final = 1 / 12
+"""So much at the end, or such a share of the whole, is left to faults that begin late or take the time they take."""
 CLOCKS: Final = frozenset({Kind.CLOCK_ROOM, Kind.CLOCK_GATE, Kind.CLOCK_HISTORY})
 
 
@@ -101,28 +106,31 @@ def schedule(seed: int, seconds: float, kinds: Sequence[Kind] = tuple(Kind)) -> 
     """The faults of a run of so many seconds, in the order in which they begin; all are to be over by then, but a
     restart of all workers takes the time it takes.
 
-    Kinds are dealt like cards: each comes once before any comes again.
+    Kinds are dealt like cards: each comes once before any comes again, and each does come. Where that takes longer than
+    there is, everything goes faster: a fault lasts less long, and so does the calm behind it.
     """
-    chance = Random(seed)
+    faults = _dealt(Random(seed), seconds, kinds)
+    there_is = seconds - min(LEEWAY_SECONDS, seconds * LEEWAY_SHARE)
+    pace = min(1.0, there_is / max(fault.end for fault in faults))
+    return [each._replace(at=round(each.at * pace, 3), seconds=round(each.seconds * pace, 3)) for each in faults]
+
+
+def _dealt(chance: Random, seconds: float, kinds: Sequence[Kind]) -> list[Fault]:
+    """At their own pace, until the time is over and every kind was there."""
     faults: list[Fault] = []
     deck: list[Kind] = []
     now = chance.uniform(*CALM_SECONDS)
-    while True:
-        if not deck:
-            deck = chance.sample(kinds, len(kinds))
-        if now > seconds:
-            return faults
+    while now < seconds or len(faults) < len(kinds):
+        deck = deck or chance.sample(kinds, len(kinds))
         fault = _fault(chance, deck.pop(), now)
-        if fault.end > seconds:
-            now += 1.0
-            continue
         faults.append(fault)
         now = fault.end + chance.uniform(*CALM_SECONDS)
         if chance.random() < OVERLAP:
             now = chance.uniform(fault.at, fault.end)
+    return faults
 
 
 def _fault(chance: Random, kind: Kind, at: float) -> Fault:
     lasting = 0.0 if kind in NO_TIME else chance.uniform(*SECONDS.get(kind, OTHERS))
     amount = chance.choice(JUMPS_SECONDS) if kind in CLOCKS else chance.uniform(*DELAY_SECONDS)
-    return Fault(round(at, 3), kind, chance.randrange(1000), round(lasting, 3), round(amount, 3))
+    return Fault(at, kind, chance.randrange(1000), lasting, round(amount, 3))

@@ -1,6 +1,6 @@
 """Bugs to plant into workers, each one that a promise of ours forbids. A run with one of them must be found bad.
 
-Each reaches into the worker's own code as it stands, and fails loudly when it finds it changed.
+Each reaches into the worker's own code as it stands, and fails loudly when what it replaces is not there any more.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import dataclasses
 import json
 import zlib
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from schemas import routes
@@ -32,11 +33,22 @@ class Bug(NamedTuple):
     faults: tuple[Kind, ...] = ()
 
 
+def _replace(owner: Any, name: str, replacement: Any) -> Any:  # Any: a class or a module, and what it holds
+    """Put something else in the place of what `owner` itself has under that name; what was there.
+
+    Raises:
+        AttributeError: there is no such thing.
+    """
+    if name not in vars(owner):
+        raise AttributeError(f"{owner.__name__} has no {name} that could be replaced")
+    was = getattr(owner, name)
+    setattr(owner, name, replacement)
+    return was
+
+
 def _ack_before_confirm() -> None:
     from services.room.line import Line  # noqa: PLC0415 - a worker imports what it is broken in, and no more
     from services.room.term import Term  # noqa: PLC0415
-
-    append, note = Line.append, Term._append
 
     def hasty(self: Any, effects: Any, *, confirmed: bool) -> Any:
         return append(self, effects, confirmed=True)
@@ -45,47 +57,62 @@ def _ack_before_confirm() -> None:
         note(self, outcome)
         self._settled.set()
 
-    Line.append, Term._append = hasty, at_once
+    append = _replace(Line, "append", hasty)
+    note = _replace(Term, "_append", at_once)
 
 
-def _ignore_fence() -> None:
+def _ignore_fence(*moments: str) -> None:
     """With a stale writer in the room, without whom no fence is ever wanted."""
     from services.history.intake import _Sorting  # noqa: PLC0415
-
-    begin = _Sorting.__init__
 
     def unfenced(self: Any, known: Any) -> None:
         begin(self, dataclasses.replace(known, fences={}))
 
-    _Sorting.__init__ = unfenced
-    _write_stale()
+    begin = _replace(_Sorting, "__init__", unfenced)
+    _write_stale(*moments)
 
 
-def _write_stale() -> None:
-    """A worker that remembers the last event it wrote of each room, and has one more to write when its successor asks
-    history for the room: the worst moment there is, behind the question and before all that the successor writes.
+QUESTION, FIRST_EVENT = "snapshot", "event"
+
+
+def _write_stale(*moments: str) -> None:
+    """A worker that remembers the last message it wrote in each room, and has one more to write when its successor is
+    there: behind the `QUESTION` by which that one asks history for the room, which is the worst moment there is, or
+    behind the `FIRST_EVENT` it writes there.
 
     It goes out on the successor's own channel, which is what puts it there for certain."""
     from services.runtime.confirms import Publisher  # noqa: PLC0415
 
-    last: dict[str, tuple[dict[str, Any], Envelope]] = {}
-    put = Publisher.put
+    latest: dict[str, tuple[dict[str, Any], Envelope]] = {}
+    haunted: dict[str, tuple[dict[str, Any], Envelope]] = {}
+    tops: dict[str, int] = {}
 
-    def haunted(self: Any, exchange: str, key: str, body: bytes, envelope: Envelope, on_end: OnEnd) -> None:
+    def haunting(self: Any, exchange: str, key: str, body: bytes, envelope: Envelope, on_end: OnEnd) -> None:
         put(self, exchange, key, body, envelope, on_end)
         if exchange != routes.LOG:
             return
         written = json.loads(body)
-        room = written["room"]
+        room, kind = written["room"], written["type"]
+        if kind == FIRST_EVENT:
+            tops[room] = written["seq"]
+        elif kind == QUESTION and room in latest:
+            haunted[room] = latest.pop(room)
+        if kind in moments and room in haunted:
+            message, as_then = haunted[room]
+            stale = _one_more(message, tops[room] + 1)
+            put(self, exchange, routes.log_key(room, stale["event"]), json.dumps(stale).encode(), as_then, _unheard)
+        if kind == FIRST_EVENT:
+            haunted.pop(room, None)
         if written.get("event") == "message_posted":
-            last[room] = written, envelope
-        elif written.get("type") == "snapshot" and room in last:
-            entry, as_then = last.pop(room)
-            seq = entry["seq"] + 1
-            stale = entry | {"seq": seq, "command_id": f"stale-{seq}", "message_id": f"msg_{seq}"}
-            put(self, exchange, routes.log_key(room, entry["event"]), json.dumps(stale).encode(), as_then, _unheard)
+            latest[room] = written, envelope
 
-    Publisher.put = haunted
+    put = _replace(Publisher, "put", haunting)
+
+
+def _one_more(message: dict[str, Any], seq: int) -> dict[str, Any]:
+    """What the writer of a message, under its fence, would have written next."""
+    number = int(message["message_id"].removeprefix("msg_")) + 1
+    return message | {"seq": seq, "command_id": f"stale-{seq}", "message_id": f"msg_{number}"}
 
 
 def _unheard(_: object) -> None:
@@ -99,15 +126,15 @@ def _forget_retries() -> None:
     async def never_seen(self: Any, *_: Any, **__: Any) -> None:
         return None
 
-    Recent.find = lambda self, actor, command_id: None  # noqa: ARG005
-    BarrierQueries.lookup = never_seen
+    _replace(Recent, "find", lambda self, actor, command_id: None)  # noqa: ARG005
+    _replace(BarrierQueries, "lookup", never_seen)
 
 
 def _deliver_out_of_order() -> None:
     from services.gateway.audience import Audience  # noqa: PLC0415
     from services.gateway.ring import Numbered  # noqa: PLC0415
 
-    push, late = Audience.push, {}
+    late: dict[Any, Any] = {}
 
     def swapping(self: Any, event: Any, **options: Any) -> None:
         held = late.pop(self, None)
@@ -120,38 +147,32 @@ def _deliver_out_of_order() -> None:
         if held is not None:
             self._burst.add_event(held.seq, held.frame)
 
-    Audience.push = swapping
+    push = _replace(Audience, "push", swapping)
 
 
 def _deliver_twice() -> None:
     from services.gateway.burst import Burst  # noqa: PLC0415
 
-    add = Burst.add_event
-
     def doubling(self: Any, seq: int, frame: bytes) -> None:
         add(self, seq, frame)
-        if seq % 20 == 0:
+        if seq % 10 == 0:
             add(self, seq, frame)
 
-    Burst.add_event = doubling
+    add = _replace(Burst, "add_event", doubling)
 
 
 def _change_texts() -> None:
     from services.gateway.burst import Burst  # noqa: PLC0415
 
-    add = Burst.add_event
-
     def changing(self: Any, seq: int, frame: bytes) -> None:
-        add(self, seq, frame.replace(b" says ", b" lies ") if seq % 20 == 0 else frame)
+        add(self, seq, frame.replace(b" says ", b" lies ") if seq % 10 == 0 else frame)
 
-    Burst.add_event = changing
+    add = _replace(Burst, "add_event", changing)
 
 
 def _skip_gaps() -> None:
     from services.gateway.feed import Feed  # noqa: PLC0415
     from services.gateway.session import LiveEvent  # noqa: PLC0415
-
-    follow = Feed._follow
 
     def careless(self: Any, item: Any) -> None:
         if isinstance(item, LiveEvent) and item.seq > self.audience.top + 1:
@@ -169,47 +190,43 @@ def _skip_gaps() -> None:
             self.audience._ring.clear()
         self._release()
 
-    Feed._follow, Feed._fill = careless, filled_with_nothing
+    follow = _replace(Feed, "_follow", careless)
+    _replace(Feed, "_fill", filled_with_nothing)
 
 
 def _lose_events() -> None:
     from services.history.intake import Stored  # noqa: PLC0415
     from services.history.writer import ShardWriter  # noqa: PLC0415
 
-    append = ShardWriter._append
-
     async def losing(self: Any, batch: list[Any]) -> list[Any]:
         kept = [logged for logged in batch if getattr(logged.entry, "seq", 0) != 15]
         outcomes = iter(await append(self, kept) if kept else [])
         return [next(outcomes) if logged in kept else Stored() for logged in batch]
 
-    ShardWriter._append = losing
+    append = _replace(ShardWriter, "_append", losing)
 
 
 def _keep_who_left() -> None:
     from services.gateway.audience import Audience  # noqa: PLC0415
 
-    Audience._expel = lambda self, gone, *, tell_room: None  # noqa: ARG005
+    _replace(Audience, "_expel", lambda self, gone, *, tell_room: None)  # noqa: ARG005
 
 
 def _keep_ghosts() -> None:
     from services.room.gates import Gates  # noqa: PLC0415
 
-    Gates.expire = lambda self, now: []  # noqa: ARG005
+    _replace(Gates, "expire", lambda self, now: [])  # noqa: ARG005
 
 
 def _miscount() -> None:
     from services.history import queries  # noqa: PLC0415
 
-    count = queries.unread
-    queries.unread = lambda room, *counted: count(room, *counted) + 1
+    count = _replace(queries, "unread", lambda room, *counted: count(room, *counted) + 1)
 
 
 def _swallow() -> None:
     from services.room.effects import Outcome  # noqa: PLC0415
     from services.room.term import Term  # noqa: PLC0415
-
-    receive = Term._receive
 
     def swallowing(self: Any, delivery: Any) -> None:
         body = delivery.body
@@ -221,7 +238,7 @@ def _swallow() -> None:
         else:
             receive(self, delivery)
 
-    Term._receive = swallowing
+    receive = _replace(Term, "_receive", swallowing)
 
 
 def _show_everybody() -> None:
@@ -248,11 +265,18 @@ BUGS: Final[dict[str, Bug]] = {
         (Kind.FULL_LOG, Kind.FULL_LOG),
     ),
     "ignores the fence": Bug(
-        "a stale writer writes, and history takes it",
+        "a stale writer writes before its successor does, and history takes it",
         _kinds(ROOM, HISTORY),
-        _ignore_fence,
-        _shows(Anomaly.LOST, Anomaly.MOVED, Anomaly.UNASKED, Anomaly.CONTRADICTION),
-        (Kind.CUT_ROOM, Kind.CUT_ROOM, Kind.CUT_ROOM),
+        partial(_ignore_fence, QUESTION),
+        _shows(Anomaly.LOST, Anomaly.MOVED, Anomaly.SPLIT, Anomaly.CONTRADICTION),
+        (Kind.CUT_ROOM,) * 3,
+    ),
+    "ignores the fence later": Bug(
+        "a stale writer writes behind its successor's first event, and history takes it",
+        _kinds(ROOM, HISTORY),
+        partial(_ignore_fence, FIRST_EVENT),
+        _shows(Anomaly.STALE_WRITER),
+        (Kind.CUT_ROOM,) * 3,
     ),
     "skips the retry lookup": Bug(
         "a command that comes again is taken for a new one",
@@ -289,7 +313,7 @@ BUGS: Final[dict[str, Bug]] = {
         _kinds(ROOM),
         _keep_ghosts,
         _shows(Anomaly.WRONG_PRESENCE),
-        (Kind.KILL_GATE,),
+        (Kind.KILL_GATE,) * 3,
     ),
     "miscounts": Bug(
         "history counts unread messages wrongly", _kinds(HISTORY), _miscount, _shows(Anomaly.WRONG_UNREAD)
@@ -304,7 +328,11 @@ BUGS: Final[dict[str, Bug]] = {
         _shows(Anomaly.LEAK),
     ),
     "writes stale": Bug(
-        "a stale writer writes, and the fence holds", _kinds(ROOM), _write_stale, frozenset(), (Kind.CUT_ROOM,) * 3
+        "a stale writer writes at both moments, and the fence holds",
+        _kinds(ROOM),
+        partial(_write_stale, QUESTION, FIRST_EVENT),
+        frozenset(),
+        (Kind.CUT_ROOM,) * 3,
     ),
 }
-"""The last one is the counterpart of `ignores the fence`: with the fence nothing comes of it."""
+"""The last one is the counterpart of those that ignore the fence: with the fence nothing comes of it."""
