@@ -8,6 +8,7 @@ from tests.reliability.upkeep import (
     growth_of_queues,
     growth_of_slots,
     most_waiting,
+    with_gates_as_one,
 )
 
 EARLY, WARM_SECONDS = 20.0, 20.0
@@ -44,6 +45,15 @@ def test_a_process_that_grew_before_it_was_killed_is_found():
 
 def test_who_was_never_seen_early_is_not_told_as_well():
     assert growth_of_slots(samples_of(*[None] * 30, *grows(7, 100.0, 0.0, 30)), EARLY) == {}
+
+
+def test_gates_are_told_together_and_only_where_all_of_them_are_there():
+    both = {"gateway 1": Held(7, 60.0), "gateway 2": Held(8, 40.0), "room 1": Held(9, 80.0)}
+    samples = [Sample(0.0, both, None), Sample(1.0, {"gateway 2": Held(8, 90.0)}, None)]
+    assert [each.held for each in with_gates_as_one(samples)] == [
+        {"room 1": Held(9, 80.0), "all gates": Held(0, 100.0)},
+        {},
+    ]
 
 
 def test_a_queue_that_holds_more_and_more_grows_and_one_that_was_held_up_does_not():

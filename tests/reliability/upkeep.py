@@ -20,6 +20,9 @@ from tests.reliability.nemesis.places import Places
 
 SAMPLES_EACH: Final = 5
 """What something holds at a moment is the median of so many samples."""
+ALL_GATES: Final = "all gates"
+STORE: Final = "store"
+"""It holds what it is given, and is given more and more."""
 
 
 class Held(NamedTuple):
@@ -69,7 +72,7 @@ class Upkeep:
     def slots(self) -> dict[str, Any]:
         """All workers and nodes by their names."""
         workers = {f"{kind} {n}": each for kind in Kind for n, each in enumerate(self._places.services(kind), start=1)}
-        return workers | {"broker": self._places.broker, "store": self._places.store}
+        return workers | {"broker": self._places.broker, STORE: self._places.store}
 
     def _held(self) -> dict[str, Held]:
         held = {}
@@ -88,6 +91,19 @@ class Upkeep:
 
 def _is_left_behind(queue: Mapping[str, Any]) -> bool:
     return queue["name"] == routes.PARKED_QUEUE or ("x-expires" in queue["arguments"] and not queue.get("consumers"))
+
+
+def with_gates_as_one(samples: Sequence[Sample]) -> list[Sample]:
+    """Clients come back to any gate, and what a gate holds is what it holds for them: only all gates together have as
+    many at all times. Where one of them was down nothing is told of them."""
+    gates = {name for sample in samples for name in sample.held if name.startswith(f"{Kind.GATEWAY} ")}
+    found = []
+    for sample in samples:
+        held = {name: each for name, each in sample.held.items() if name not in gates}
+        if gates and gates <= sample.held.keys():
+            held[ALL_GATES] = Held(0, sum(sample.held[name].mib for name in gates))
+        found.append(sample._replace(held=held))
+    return found
 
 
 def growth_of_slots(samples: Sequence[Sample], early: float) -> dict[str, Growth]:
