@@ -267,7 +267,9 @@ class AmqpDoor:
                 return answer_of(await program.ask(wish, *self._said(wish)))
         except TimeoutError as late:
             raise NoAnswer("nothing was heard") from late
-        except LOST as problem:
+        except Exception as problem:
+            if not _is_of_the_driver(problem):
+                raise
             await self._drop(url)
             raise NoAnswer(repr(problem)) from problem
 
@@ -296,7 +298,9 @@ class AmqpDoor:
             return
         try:
             program = await opening
-        except LOST:
+        except Exception as problem:
+            if not _is_of_the_driver(problem):
+                raise
             return
         await program.close()
 
@@ -360,6 +364,11 @@ def answer_of(answer: Mapping[str, Any]) -> Yes | No:
 
 def _message(body: Mapping[str, Any], **properties: Any) -> aio_pika.Message:
     return aio_pika.Message(json.dumps(body).encode(), delivery_mode=2, **properties)
+
+
+def _is_of_the_driver(problem: Exception) -> bool:
+    """A bare Exception is how it ends what waits on a connection that somebody else gave up."""
+    return isinstance(problem, LOST) or type(problem) is Exception
 
 
 async def _hang_up(connection: Any) -> None:
