@@ -46,8 +46,10 @@ log = structlog.get_logger()
 
 TICK_SECONDS: Final = 0.25
 SWEEP_SECONDS: Final = 1.0
-GAP_TRIES: Final = 3
-GAP_PAUSE_SECONDS: Final = 0.5
+GAP_ANSWERS: Final = 3
+"""A gap is given up after so many times as long as one answer of history may take."""
+AGAIN_SECONDS: Final = 0.5
+"""Between two questions, where the first was not answered."""
 
 
 class Gate:
@@ -348,11 +350,9 @@ class Gate:
 
     async def _fill(self, fill: Fill) -> None:
         events = None
-        for number in range(GAP_TRIES):
-            events = await self._missing(fill.room, fill.epoch, fill.after, fill.through)
-            if events is not None:
-                break
-            await asyncio.sleep(number * GAP_PAUSE_SECONDS)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GAP_ANSWERS * self.settings.hole_seconds):
+                events = await self._missing(fill.room, fill.epoch, fill.after, fill.through)
         log.info("gap_filled" if events is not None else "gap_given_up", room=fill.room, through=fill.through)
         owns = self._owns_among(fill.room, events or ())
         numbered = None if events is None else [one.numbered for one in events]
@@ -385,7 +385,13 @@ class Gate:
         self.carry_out()
 
     async def _missing(self, room: RoomId, epoch: Epoch, after: int, through: int) -> list[Fetched] | None:
-        return await self.queries.missing(room, epoch, after, through, bytes_limit=self.settings.resume_bytes)
+        """Ask until history says something. Whoever waits for it bounds it: a broker or a history that is away for
+        moments costs nobody their place."""
+        while True:
+            found = await self.queries.missing(room, epoch, after, through, bytes_limit=self.settings.resume_bytes)
+            if not isinstance(found, Refused):
+                return found
+            await asyncio.sleep(AGAIN_SECONDS)
 
 
 class _HubAsker:

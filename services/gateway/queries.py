@@ -64,8 +64,8 @@ class Queries:
 
     async def missing(
         self, room: RoomId, epoch: Epoch, after: int, through: int, *, bytes_limit: int
-    ) -> list[Fetched] | None:
-        """The events `after` + 1 .. `through`, all of them, or None.
+    ) -> list[Fetched] | Refused | None:
+        """The events `after` + 1 .. `through`, all of them; None: they cannot be had; Refused: not now.
 
         Everything logged before the question is in the answer: the query stands in the log's own queue.
         """
@@ -74,6 +74,8 @@ class Queries:
         while behind < through:
             query = HoleQuery(room=room, after=behind, limit=min(limits.PAGE_EVENTS, through - behind))
             answer = await self._ask(routes.LOG, routes.query_key(room), query, self._hole_seconds)
+            if isinstance(answer, Refused) and answer.retry:
+                return answer
             if not isinstance(answer, PageAnswer) or answer.epoch != epoch:
                 return None
             page = [Fetched(event, _numbered(event)) for event in answer.events if event.seq <= through]

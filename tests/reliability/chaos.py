@@ -15,7 +15,7 @@ from infra.local.workers import Kind as Service
 from tests.bed.native import token_for
 from tests.bed.waiting import eventually
 from tests.reliability.checks.anomalies import Anomaly, Finding, Place, Stored
-from tests.reliability.checks.ending import judge_marks, judge_outstanding, judge_parked
+from tests.reliability.checks.ending import judge_outstanding, judge_parked
 from tests.reliability.checks.following import judge_client, judge_unattached
 from tests.reliability.checks.keeping import (
     judge_answers,
@@ -28,7 +28,7 @@ from tests.reliability.checks.keeping import (
 from tests.reliability.checks.ordering import judge_order, judge_split, operations_of
 from tests.reliability.checks.secrecy import judge_leaks
 from tests.reliability.doors import AmqpDoor, RestDoor, SocketDoor
-from tests.reliability.dump import parked_reasons, stored_events, stored_marks, stored_places
+from tests.reliability.dump import parked_reasons, stored_events, stored_places
 from tests.reliability.fleet import has_all, heads_of
 from tests.reliability.healing import Healing, healings
 from tests.reliability.journal import Answered, Asked, Done, Entry, Got, Opened, Refused, Reset, Unanswered
@@ -61,7 +61,7 @@ class Bounds(NamedTuple):
     """Everything accepted is stored, and every follower has everything."""
     counts: float = 30.0
     """Everybody's counts of unread messages are right."""
-    presence: float = 20.0
+    presence: float = 30.0
     """Who is told to be there is; three heartbeats and the grace are 7 seconds here."""
 
 
@@ -169,8 +169,10 @@ class Chaos:
     async def _judge(self, began: float) -> Outcome:
         """What must be asked is asked first; then all go home, and what they hold is compared with what is stored."""
         await self._until(self._bounds.level, self._everything_is_there())
-        unread, presence = await asyncio.gather(
-            self._questions.about_unread(self._bounds.counts), self._questions.about_presence(self._bounds.presence)
+        unread, marks, presence = await asyncio.gather(
+            self._questions.about_unread(self._bounds.counts),
+            self._questions.about_marks(self._bounds.counts),
+            self._questions.about_presence(self._bounds.presence),
         )
         memberships = await judge_memberships(self._world, self._comings, self._mongo_url, self._bounds.counts)
         await self._world.go_home()
@@ -184,7 +186,7 @@ class Chaos:
             *judge_outstanding(self._world.outstanding()),
             *judge_leaks(journals, stored, private),
             *judge_refusals(journals, self._world.entitled),
-            *judge_marks(stored_marks(self._mongo_url, self._readers.rooms), journals),
+            *marks,
             *judge_parked(parked),
             *self._judge_followers(stored),
             *unread,

@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
 from tests.bed.waiting import eventually
-from tests.reliability.checks.anomalies import Finding
-from tests.reliability.checks.ending import judge_presence, judge_unread, unread_of
+from tests.reliability.checks.anomalies import Anomaly, Finding
+from tests.reliability.checks.ending import judge_marks, judge_presence, judge_unread, unread_of
 from tests.reliability.doors import NoAnswer, SocketDoor
-from tests.reliability.dump import stored_events
+from tests.reliability.dump import stored_events, stored_marks
 from tests.reliability.line import Line, NotOpened
 from tests.reliability.workloads.receipts import Readers
 from tests.reliability.workloads.world import FOUNDER, World
@@ -38,6 +38,16 @@ class Questions:
                 for room in self._readers.rooms
             }
             return judge_unread(await self._unread_told(), counted)
+
+        return await last_found(judged, within_seconds)
+
+    async def about_marks(self, within_seconds: float) -> list[Finding]:
+        """Whether what each reader marked is kept."""
+
+        async def judged() -> list[Finding]:
+            kept = await asyncio.to_thread(stored_marks, self._mongo_url, self._readers.rooms)
+            readers = {mark: marks for mark, marks in kept.items() if mark[0] in self._readers.users}
+            return judge_marks(readers, self._world.journals())
 
         return await last_found(judged, within_seconds)
 
@@ -70,7 +80,11 @@ class Questions:
         return frozenset(client.user for client in clients if client.is_attached_to(room))
 
     async def _presence_told(self, gate: str, rooms: Iterable[str]) -> dict[str, frozenset[str]]:
-        """As one who just came is told; whoever asks is left out."""
+        """As one who just came is told; whoever asks is left out.
+
+        Raises:
+            AssertionError: not all was told.
+        """
         frames: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         line = Line(gate, self._world.token_of(FOUNDER), frames.put_nowait, lambda _: None)
         told: dict[str, frozenset[str]] = dict.fromkeys(rooms, frozenset())
@@ -86,16 +100,17 @@ class Questions:
                         missing.discard(frame["room"])
                         online = (each["user"] for each in frame["members"] if each.get("online"))
                         told[frame["room"]] = frozenset(online) - {FOUNDER}
-        except (OSError, NotOpened, TimeoutError):
-            pass
+        except (OSError, NotOpened, TimeoutError) as problem:
+            raise AssertionError(f"{gate} does not tell who is there: {problem!r}") from problem
         finally:
             line.cut()
         return told
 
 
 async def last_found(judged: Callable[[], Awaitable[list[Finding]]], within_seconds: float) -> list[Finding]:
-    """What is found when nothing is, or when time is over."""
-    last: list[Finding] = []
+    """What is found when nothing is, or when time is over: by the last round that was answered, for silence is no wrong
+    answer. Of an AssertionError, which says that it was not, nothing is left but that if none ever was."""
+    last: list[Finding] | None = None
 
     async def none_is() -> bool:
         nonlocal last
@@ -104,6 +119,6 @@ async def last_found(judged: Callable[[], Awaitable[list[Finding]]], within_seco
 
     try:
         await eventually(none_is, within_seconds)
-    except AssertionError:
-        return last
+    except AssertionError as silence:
+        return [Finding(Anomaly.STUCK, "who asks", "", 0, str(silence))] if last is None else last
     return []

@@ -17,6 +17,6 @@ async def test_what_a_full_queue_drops_is_missed_and_comes_from_history(start_br
     plan = [Fault(2.0, Kind.FULL_GATE, 0, 4.0, 0.0)]
     outcome = await Chaos(places, SMALL, seed=1, bounds=Bounds()).run(plan, seconds=8.0)
     gaps = sum((await summed(places.stack.gates[:1], "gateway_gaps_total")).values())
-    report(gaps=gaps, deliveries=outcome.deliveries, resets=outcome.resets)
+    report(gaps=gaps, pushes=outcome.pushes, resets=outcome.resets)
     assert outcome.findings == []
     assert gaps > 0

@@ -43,7 +43,6 @@ class Worker:
 def in_a_hurry(monkeypatch):
     monkeypatch.setattr(nemesis, "ROLLED_SECONDS", PATIENT_SECONDS)
     monkeypatch.setattr(nemesis, "LOOK_SECONDS", LOOK_SECONDS)
-    monkeypatch.setattr(nemesis, "PATIENCE_SECONDS", PATIENT_SECONDS)
 
 
 def places_of(room):
@@ -81,7 +80,9 @@ async def test_what_the_broker_is_told_is_said_again_until_it_hears():
     assert await nemesis._insist("it is told", deed) == "heard"
 
 
-async def test_what_the_broker_never_hears_is_said_by_its_name():
+async def test_what_the_broker_never_hears_is_said_by_its_name(monkeypatch):
+    monkeypatch.setattr(nemesis, "PATIENCE_SECONDS", PATIENT_SECONDS)
+
     def deed():
         raise httpx.ConnectError("down")
 

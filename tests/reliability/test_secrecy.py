@@ -149,11 +149,10 @@ def test_members_follow_from_the_events():
 
 
 def test_a_member_list_that_is_not_what_follows_from_the_events_is_found():
-    found = judge_members({"r": {"own", "eve"}}, {"r": {"own", "ann"}, "s": {"own"}})
+    found = judge_members({"r": {"own", "eve"}, "s": {"own"}}, {"r": {"own", "ann"}, "s": {"own"}})
     assert [(each.anomaly, each.who, each.room) for each in found] == [
         (Anomaly.WRONG_MEMBERS, "ann", "r"),
         (Anomaly.WRONG_MEMBERS, "eve", "r"),
-        (Anomaly.WRONG_MEMBERS, "everybody", "s"),
     ]
     assert judge_members({"r": {"own", "ann"}}, {"r": {"own", "ann"}}) == []
 
@@ -235,5 +234,5 @@ def test_a_long_run_in_which_enough_came_and_went_in_every_way_says_something():
 def test_a_long_run_in_which_nothing_came_of_it_is_found():
     assert len(traffic([])) == len(DEEDS) + 1
     assert traffic(DONE, invited=()) == ["0 times somebody used an invite, not 1"]
-    assert "13 times somebody went, not 20" in traffic(DONE, seconds=120.0)
-    assert traffic(DONE[:7]) == ["3 times somebody went, not 10"]
+    assert "13 times somebody went, not 16" in traffic(DONE, seconds=240.0)
+    assert traffic(DONE[:7]) == ["3 times somebody went, not 4"]

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import httpx
 
+from infra.engine import CommandFailed
 from infra.local.workers import Kind
 from schemas import routes
 from services.runtime.broker import wait_or
@@ -77,7 +78,7 @@ class Upkeep:
     def _held(self) -> dict[str, Held]:
         held = {}
         for name, process in self.slots.items():
-            with contextlib.suppress(OSError, IndexError):  # it was killed a moment ago
+            with contextlib.suppress(OSError, IndexError, CommandFailed):  # it was killed a moment ago
                 held[name] = Held(process.pid, family_mib(process))
         return held
 

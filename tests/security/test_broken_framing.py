@@ -36,8 +36,8 @@ LIES = {
 }
 
 
-SHORT_SECONDS = 0.5
-at_heads = pytest.mark.parametrize("request_seconds", [SHORT_SECONDS], ids=["heads"])
+SHORT_SECONDS, HEAD_SECONDS = 0.5, 2.0
+at_heads = pytest.mark.parametrize("request_seconds", [HEAD_SECONDS], ids=["heads"])
 """For tests that wait until a head has taken too long. All others shake hands: a stalled machine may take its time."""
 
 

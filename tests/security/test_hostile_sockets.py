@@ -23,7 +23,7 @@ QUICK_HELLO = {"hello_seconds": 0.5, "ping_seconds": 3600, "close_seconds": 0.3}
 NO_HELLO = ERRORS[Code.UNAUTHENTICATED].close
 NO_PONG = ERRORS[Code.HEARTBEAT_MISSED].close
 
-CROWD, AT_ONCE = (10_000, 500) if is_full() else (200, 100)
+CROWD, AT_ONCE = (10_000, 500) if is_full() else (300, 100)
 CROWD_SETTINGS = ENVIRONMENT | {"GATEHOUSE_HELLO_SECONDS": "2", "GATEHOUSE_CLOSE_SECONDS": "1"}
 BESIDE_MIB = 32
 """What the process may grow by for reasons of its own."""

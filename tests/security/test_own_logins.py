@@ -100,8 +100,12 @@ async def test_no_key_gets_around_its_permission_by_a_detour(stack, urls, manage
         await login.close()
 
     assert (await alice.ask("send", room="hall", text="the second"))["seq"] == first["seq"] + 1
-    page = await alice.ask("history", room="hall")
-    assert [event["text"] for event in page["events"] if "text" in event] == ["the first", "the second"]
+
+    async def shown():
+        page = await alice.ask("history", room="hall")
+        return [event["text"] for event in page["events"] if "text" in event] == ["the first", "the second"]
+
+    await eventually(shown, WAIT, "what was said straight is there, and nothing else")
     await audit.login.close()
     await alice.close()
 

@@ -20,7 +20,7 @@ class Process:
         self.url = url
 
     async def get(self, path):
-        async with httpx.AsyncClient(trust_env=False, timeout=5) as http:
+        async with httpx.AsyncClient(trust_env=False, timeout=30) as http:
             return await http.get(self.url + path)
 
     async def is_ready(self):

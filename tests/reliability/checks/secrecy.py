@@ -12,9 +12,9 @@ from tests.reliability.journal import Answered, Asked, Attached, Done, Entry, Go
 
 COMING: Final = frozenset({"member_joined"})
 GOING: Final = frozenset({"member_left", "member_banned"})
-HELD_UP_SECONDS: Final = 60.0
+HELD_UP_SECONDS: Final = 120.0
 """So long after the end of a stay was answered somebody may still be shown what happened before: history, or a gate,
-may have been held up by a fault. The longest lasts 30 seconds, and what it held up comes then."""
+may have been held up by a fault. The longest lasts 30 seconds, and these gates hold a replay for 60."""
 AT_ONCE: Final = frozenset({"attach", "resume", "resume from elsewhere"})
 """Ways on which the room itself decides: what begins behind the answer is refused."""
 

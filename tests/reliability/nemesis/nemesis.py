@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any, Final, NamedTuple
 
@@ -214,7 +214,8 @@ class Nemesis:
         policy = {"max-length": 1, "overflow": "drop-head"}
         async with _torn(wire, _freeze, fault.amount), self._policed(GATE_POLICY, r"^gate\.", policy):
             queues = await _insist("the queues are told", self._places.management.queue_names)
-            await load(self._places.amqp_url, [name for name in queues if name.startswith("gate.")])
+            gates = [name for name in queues if name.startswith("gate.")]
+            await _insist_on("the gates' queues are loaded", lambda: load(self._places.amqp_url, gates))
             yield
 
     @asynccontextmanager
@@ -251,6 +252,11 @@ class Nemesis:
 
 
 async def _insist(what: str, deed: Callable[[], Any]) -> Any:
+    """`_insist_on` a deed that waits in a thread."""
+    return await _insist_on(what, lambda: asyncio.to_thread(deed))
+
+
+async def _insist_on(what: str, deed: Callable[[], Awaitable[Any]]) -> Any:
     """Have the broker do it, again and again while something that is broken stands in the way.
 
     Raises:
@@ -259,7 +265,7 @@ async def _insist(what: str, deed: Callable[[], Any]) -> Any:
 
     async def done() -> tuple[Any]:
         try:
-            return (await asyncio.to_thread(deed),)
+            return (await deed(),)
         except HINDRANCES as problem:
             raise AssertionError(repr(problem)) from problem
 

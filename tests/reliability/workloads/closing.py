@@ -52,12 +52,12 @@ async def _stored(world: World, mongo_url: str) -> Sequence[Stored]:
     return await asyncio.to_thread(stored_events, mongo_url, world.founders)
 
 
-async def _members_told(world: World) -> Mapping[str, AbstractSet[str] | None]:
-    """Those of each room, as one of its members is told; None: nobody tells."""
+async def _members_told(world: World) -> Mapping[str, AbstractSet[str]]:
+    """Those of each room, as one of its members is told. Raises AssertionError where nobody tells."""
     return {room: await _members_of(world, room) for room in world.founders}
 
 
-async def _members_of(world: World, room: str) -> frozenset[str] | None:
+async def _members_of(world: World, room: str) -> frozenset[str]:
     door = world.doors["websocket"]
     assert isinstance(door, SocketDoor)
     users: set[str] = set()
@@ -65,10 +65,9 @@ async def _members_of(world: World, room: str) -> frozenset[str] | None:
     while True:
         try:
             told = await door.ask(FOUNDER, {"type": "members", "room": room, "after": after}, ASK_SECONDS)
-        except NoAnswer:
-            return None
-        if told["type"] != "members":
-            return None
+        except NoAnswer as problem:
+            raise AssertionError(f"nobody tells the members of {room}") from problem
+        assert told["type"] == "members", told
         users |= {each["user"] for each in told["members"]}
         after = told.get("next")
         if after is None:

@@ -31,7 +31,7 @@ KICKED, BANNED, LEFT = EXILES = ("kicked", "banned", "left")
 USES: Final = (1, 2)
 """So many may join by an invite; many more try, all at the same time."""
 INVITES_SECONDS: Final = 3.0
-LAST_LOOKS_SECONDS: Final = 20.0
+LAST_LOOK_SECONDS: Final = 20.0
 LOOKS_AT_ONCE: Final = 12
 
 
@@ -85,8 +85,9 @@ class Comings:
 
     async def run(self) -> None:
         """Come and go until it is time to be quiet."""
-        began, pause = time.monotonic(), self._size.pause_seconds
+        pause = self._size.pause_seconds
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep_time())
             for room in self._private:
                 tasks.create_task(self._send_out(room))
             for ruler in self._ruling:
@@ -98,6 +99,11 @@ class Comings:
                 tasks.create_task(self._join(guest, pause * 4))
             for peeker in self._peeking:
                 tasks.create_task(self._peek(peeker, pause * 2))
+
+    async def _keep_time(self) -> None:
+        """What is left to settle afterwards does not count."""
+        began = time.monotonic()
+        await self._world.quiet.wait()
         self.seconds = time.monotonic() - began
 
     async def _send_out(self, room: str) -> None:
@@ -151,11 +157,11 @@ class Comings:
 
     async def look_everywhere(self) -> Sequence[Look]:
         """When all is over: everybody, into each private room, by each way."""
-        until, places = time.monotonic() + LAST_LOOKS_SECONDS, asyncio.Semaphore(LOOKS_AT_ONCE)
+        places = asyncio.Semaphore(LOOKS_AT_ONCE)
 
         async def look(peeker: Peeker, room: str, way: str) -> Look:
             async with places:
-                return await peeker.last_look(room, way, until)
+                return await peeker.last_look(room, way, LAST_LOOK_SECONDS)
 
         return await asyncio.gather(
             *(

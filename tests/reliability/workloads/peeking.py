@@ -78,9 +78,10 @@ class Peeker:
             return
         self._journal.append(Peeked(room, way, seqs, time.monotonic(), since))
 
-    async def last_look(self, room: str, way: str, until: float) -> Look:
+    async def last_look(self, room: str, way: str, within_seconds: float) -> Look:
         """When all is over, by this way, again until there is an answer. A member who is shown no message yet by a way
         that shows messages is shown nothing."""
+        until = time.monotonic() + within_seconds
         while time.monotonic() < until:
             try:
                 return Look(self.user, room, way, await self.ways[way](room), answered=True)

@@ -11,6 +11,7 @@ import pytest
 from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
+from schemas.answers import Refused
 from schemas.commands import Attach, Position
 from schemas.errors import Code
 from schemas.events import MemberBanned, MemberLeft, MessageDeleted, MessagePosted
@@ -83,7 +84,7 @@ class History:
 
     def __init__(self) -> None:
         self.asked: list[int] = []
-        self.found: list[Fetched] | None = None
+        self.found: list[Fetched] | Refused | None = None
         self.goes = asyncio.Event()
 
     async def missing(self, _room: str, _epoch: str, after: int, _through: int, *, bytes_limit: int) -> Any:
@@ -91,6 +92,11 @@ class History:
         self.asked.append(after)
         await self.goes.wait()
         return self.found
+
+
+def posted(*seqs: int) -> list[MessagePosted]:
+    common = {"room": ROOM, "epoch": EPOCH, "at": "2026-11-20T00:00:00Z", "actor": "ann"}
+    return [MessagePosted(**common, command_id=f"c{seq}", seq=seq, message_id=f"msg_{seq}", text="x") for seq in seqs]
 
 
 @pytest.fixture
@@ -121,11 +127,7 @@ async def test_attaches_that_wait_their_turn_for_a_dead_history_are_reset_in_bou
 
 async def test_history_is_asked_once_for_all_who_come_back_to_a_room_at_once(start) -> None:
     gate, link, history = await start(replays_at_once=1, replay_seconds=30)
-    common = {"room": ROOM, "epoch": EPOCH, "at": "2026-11-20T00:00:00Z", "actor": "ann"}
-    posted = [
-        MessagePosted(**common, command_id=f"c{seq}", seq=seq, message_id=f"msg_{seq}", text="x") for seq in (2, 3, 4)
-    ]
-    history.found = [Fetched(one, Numbered(one.seq, event(one.seq).frame)) for one in posted]
+    history.found = [Fetched(one, Numbered(one.seq, event(one.seq).frame)) for one in posted(2, 3, 4)]
     position = Position(epoch=EPOCH, seq=1)
     waiting = [attach(gate, link, name, position=position) for name in ("ann", "bob", "cat")]
     await eventually(lambda: history.asked, 20, "history is asked")
@@ -133,6 +135,18 @@ async def test_history_is_asked_once_for_all_who_come_back_to_a_room_at_once(sta
     await eventually(lambda: all(one.stage is Stage.LIVE for one in waiting), 20, "every attach is answered")
     assert [one.outlet.seqs for one in waiting] == [[2, 3, 4]] * 3
     assert history.asked == [1]
+
+
+async def test_a_history_that_is_away_for_a_moment_is_asked_again_and_nobody_is_reset(start) -> None:
+    gate, link, history = await start(replay_seconds=30)
+    history.found = Refused.of(Code.OVERLOADED)
+    history.goes.set()
+    ann = attach(gate, link, "ann", position=Position(epoch=EPOCH, seq=1))
+    await eventually(lambda: history.asked, 20, "history is asked")
+    history.found = [Fetched(one, Numbered(one.seq, event(one.seq).frame)) for one in posted(2, 3, 4)]
+    await eventually(lambda: ann.stage is Stage.LIVE, 20, "the attach is answered")
+    assert ann.outlet.seqs == [2, 3, 4]
+    assert len(history.asked) > 1
 
 
 async def test_history_is_not_asked_for_a_session_that_ended_while_it_waited_its_turn(start) -> None:
