@@ -102,7 +102,8 @@ class GatewaySettings(ServiceSettings):
         request_seconds: how long an HTTP client may take to send a head, to send a body, or to go on reading.
         ping_seconds, pong_seconds: the heartbeat.
         close_seconds: how long a client may take to answer a close before the socket is cut.
-        command_seconds, query_seconds, hole_seconds: bounds of one answer.
+        command_seconds, query_seconds: bounds of one answer.
+        hole_seconds: the bound of one answer about missing events; a gap of a room is given up after three of them.
         replay_seconds: how long an `attach` with a position may wait for its replay before it is reset.
         conversation_sockets_per_user: sockets of one user in one conversation at this gate.
         handshakes_at_once: handshakes of conversations that may wait for history; more are told to come back.
