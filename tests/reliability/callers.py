@@ -12,7 +12,7 @@ from random import Random
 from typing import Any, Final, NamedTuple
 
 from services.runtime.broker import wait_or
-from tests.reliability.doors import WITHOUT_EVENT, Door, No, NoAnswer, Wish, Yes
+from tests.reliability.doors.door import WITHOUT_EVENT, Door, No, NoAnswer, Wish, Yes
 from tests.reliability.journal import Answered, Asked, Done, Journal, Refused, Unanswered
 
 PAUSE_SECONDS: Final = (0.05, 0.3)

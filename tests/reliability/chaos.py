@@ -27,7 +27,9 @@ from tests.reliability.checks.keeping import (
 )
 from tests.reliability.checks.ordering import judge_order, judge_split, operations_of
 from tests.reliability.checks.secrecy import judge_leaks
-from tests.reliability.doors import AmqpDoor, RestDoor, SocketDoor
+from tests.reliability.doors.amqp import AmqpDoor
+from tests.reliability.doors.rest import RestDoor
+from tests.reliability.doors.websocket import SocketDoor
 from tests.reliability.dump import parked_reasons, stored_events, stored_places
 from tests.reliability.fleet import has_all, heads_of
 from tests.reliability.healing import Healing, healings

@@ -9,7 +9,8 @@ from typing import Any, Final
 from tests.bed.waiting import eventually
 from tests.reliability.checks.anomalies import Anomaly, Finding
 from tests.reliability.checks.ending import judge_marks, judge_presence, judge_unread, unread_of
-from tests.reliability.doors import NoAnswer, SocketDoor
+from tests.reliability.doors.door import NoAnswer
+from tests.reliability.doors.websocket import SocketDoor
 from tests.reliability.dump import stored_events, stored_marks
 from tests.reliability.line import Line, NotOpened
 from tests.reliability.workloads.receipts import Readers

@@ -17,7 +17,7 @@ from infra.engine import CommandFailed
 from infra.local.workers import Kind as Service
 from services.runtime.broker import wait_or
 from tests.bed.waiting import eventually
-from tests.reliability.doors import LOST
+from tests.reliability.doors.amqp import LOST
 from tests.reliability.nemesis.ballast import load
 from tests.reliability.nemesis.places import CLIENTS, STORE, Places
 from tests.reliability.nemesis.poison import poison

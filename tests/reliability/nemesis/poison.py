@@ -9,7 +9,7 @@ import aio_pika
 
 from schemas import routes
 from schemas.ids import RoomId
-from tests.reliability.doors import LOST
+from tests.reliability.doors.amqp import LOST
 
 SECONDS: Final = 5.0
 ROOM: Final = RoomId("poisoned")

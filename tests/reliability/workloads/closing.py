@@ -11,7 +11,8 @@ from typing import Final
 from tests.reliability.checks.anomalies import Finding, Stored
 from tests.reliability.checks.membership import judge_bans, judge_invites, judge_members, judge_traffic, members_of
 from tests.reliability.checks.secrecy import judge_last_looks
-from tests.reliability.doors import NoAnswer, SocketDoor
+from tests.reliability.doors.door import NoAnswer
+from tests.reliability.doors.websocket import SocketDoor
 from tests.reliability.dump import invite_events, stored_events
 from tests.reliability.questions import last_found
 from tests.reliability.workloads.membership import Comings

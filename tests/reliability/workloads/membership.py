@@ -13,7 +13,7 @@ import httpx
 from tests.bed.management import NO_TLS
 from tests.reliability.callers import Caller
 from tests.reliability.checks.secrecy import Look
-from tests.reliability.doors import Yes
+from tests.reliability.doors.door import Yes
 from tests.reliability.workloads.peeking import Greeting, Peeker
 from tests.reliability.workloads.send import text_of, write
 from tests.reliability.workloads.size import Size

@@ -16,7 +16,8 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 from schemas.errors import Code
 from tests.bed.management import NO_TLS
 from tests.reliability.checks.secrecy import Look
-from tests.reliability.doors import NoAnswer, SocketDoor
+from tests.reliability.doors.door import NoAnswer
+from tests.reliability.doors.websocket import SocketDoor
 from tests.reliability.journal import Journal, Peeked
 from tests.reliability.line import Line, NotOpened
 from tests.reliability.workloads.world import World

@@ -6,7 +6,7 @@ import asyncio
 from typing import Final
 
 from tests.reliability.callers import Caller
-from tests.reliability.doors import Yes
+from tests.reliability.doors.door import Yes
 from tests.reliability.workloads.send import text_of
 from tests.reliability.workloads.size import Size
 from tests.reliability.workloads.world import World

@@ -7,7 +7,7 @@ import asyncio
 from typing import Final
 
 from tests.reliability.client import FleetClient
-from tests.reliability.doors import Yes
+from tests.reliability.doors.door import Yes
 from tests.reliability.workloads.send import talk
 from tests.reliability.workloads.size import Size
 from tests.reliability.workloads.world import World

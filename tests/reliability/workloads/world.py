@@ -11,7 +11,7 @@ from typing import Any
 from services.runtime.broker import wait_or
 from tests.reliability.callers import CALM, Caller, Patience
 from tests.reliability.client import FleetClient
-from tests.reliability.doors import Door, Yes
+from tests.reliability.doors.door import Door, Yes
 from tests.reliability.journal import Entry
 
 FOUNDER = "founder"
