@@ -45,7 +45,7 @@ down: venv ## Stop what `make up` started. Data and logs stay in .run/
 	@$(BIN)/python -m infra.local down
 
 test: venv ## The whole suite, on containers where a Docker engine can be had, else on local processes. TESTS= a part, AT_ONCE= how many files at a time.
-	@$(ON_BED) $(BIN)/pytest -n $(AT_ONCE) --dist loadfile $(TESTS)
+	@$(ON_BED) $(BIN)/pytest -n $(AT_ONCE) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 chaos: venv ## Break everything for MINUTES= from SEED= (or FAULTS= alone), check every promise, report; kept in .run/reports
 	@$(ON_BED) GATEHOUSE_CHAOS_SEED=$(SEED) GATEHOUSE_CHAOS_MINUTES=$(MINUTES) GATEHOUSE_CHAOS_FAULTS='$(FAULTS)' GATEHOUSE_REPORTS=.run/reports \

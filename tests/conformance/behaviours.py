@@ -249,6 +249,10 @@ UNPROVOKED: Final = frozenset({("ban", Code.TOO_MANY)})
 """A room has to hold 10,000 bans first: proved where the room decides (tests/unit/room)."""
 
 
+IN_WORDS: Final = {"set_status": {"text": "back soon"}}
+"""What makes a verb speak that need not: only then a voice is wanted."""
+
+
 def _of_members(verb: str) -> Iterator[Behaviour]:
     """What any verb of members is refused with, before its own details are looked at."""
     fields = SHAPED[verb]
@@ -256,7 +260,7 @@ def _of_members(verb: str) -> Iterator[Behaviour]:
     yield Behaviour(Step("sam", verb, fields), Code.NOT_A_MEMBER)
     yield Behaviour(Step("bert", verb, fields), Code.BANNED, (BAN_BERT,))
     yield Behaviour(Step("olga", verb, fields), Code.ROOM_CLOSED, (CLOSE,))
-    yield Behaviour(Step("mary", verb, fields), Code.MUTED, (MUTE_MARY,))
+    yield Behaviour(Step("mary", verb, {**fields, **IN_WORDS.get(verb, {})}), Code.MUTED, (MUTE_MARY,))
     if verb != "leave":
         yield Behaviour(Step("rita", verb, fields), Code.NOT_ALLOWED)
 

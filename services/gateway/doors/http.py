@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 from services.gateway.addresses import Network
 from services.gateway.doors.backend import Backend
 from services.gateway.doors.document import with_problems
-from services.gateway.doors.pages import Dressed, Guard, make_demo_router, make_static, open_to_pages
+from services.gateway.doors.pages import Dressed, Guard, LastWord, make_demo_router, make_static, open_to_pages
 from services.gateway.doors.problems import add_problem_handlers
 from services.gateway.doors.rest import health, invites, messages, participants, registry, rooms
 
@@ -69,6 +69,7 @@ def make_app(
     app.router.routes.extend(operations)
     app.mount("/", make_static(), name="web")
     app.add_middleware(Guard, body_bytes=BODY_BYTES, body_seconds=body_seconds)
+    app.add_middleware(LastWord)
     return app
 
 

@@ -1,4 +1,4 @@
-"""HTTP around the REST door: the static page, the demo login, security headers, and bounds on bodies."""
+"""HTTP around the REST door: the static page, the demo login, security headers, bounds on bodies, and the last word."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ DEMO_USERS: Final = ("alice", "bob", "charlie")
 CORS_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 CORS_HEADERS: Final = ("Authorization", "Content-Type", "Idempotency-Key", "Idempotency-Retry")
 CORS_SECONDS: Final = 3600
+READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+GOES_DOWN: Final = "the gate goes down, and no answer came before"
 WEB: Final = Path(__file__).parent.parent / "web"
 
 
@@ -130,6 +132,31 @@ class Guard:
                 return Refused.of(Code.TOO_LARGE, f"a body has at most {self._body_bytes} bytes")
             if not message.get("more_body", False):
                 return messages
+
+
+class LastWord:
+    """ASGI middleware: whoever is still waiting when the gate goes down and gives their request up hears so by a code.
+    A command may have been applied by then."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on; answer it if it is cancelled before its answer began."""
+        begun = False
+
+        async def noted_send(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted_send)
+        except asyncio.CancelledError:
+            if begun or scope["type"] != "http":
+                raise
+            code = Code.OVERLOADED if scope["method"] in READS else Code.NO_ANSWER
+            await respond(problem_of(Refused.of(code, GOES_DOWN)))(scope, receive, send)
 
 
 def _declared_size(scope: Scope) -> int | None:

@@ -44,11 +44,20 @@ class RestDoor:
             )
         except httpx.HTTPError as problem:
             raise NoAnswer(repr(problem)) from problem
-        told = response.json()
-        if response.is_success:
-            return Yes(told.get("epoch", ""), told.get("sequence_id"))
-        return No(told["gatehouse_code"], told["definite"], told["retry"])
+        try:
+            return _answer_of(response)
+        except (ValueError, LookupError) as problem:
+            self.overheard.take_garbled(wish.user, f"{response.status_code}: {response.text[:200]!r}")
+            raise NoAnswer(repr(problem)) from problem
 
     async def close(self) -> None:
         """Let go of the connections."""
         await self._http.aclose()
+
+
+def _answer_of(response: httpx.Response) -> Yes | No:
+    """Raises ValueError or LookupError for what is neither a message nor a problem."""
+    told = response.json()
+    if response.is_success:
+        return Yes(told.get("epoch", ""), told.get("sequence_id"))
+    return No(told["gatehouse_code"], told["definite"], told["retry"])

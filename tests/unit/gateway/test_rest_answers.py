@@ -3,6 +3,7 @@ out because it cannot know."""
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -383,3 +384,40 @@ async def test_a_create_for_nobody_for_too_many_or_for_somebody_else_is_refused(
     async with client(gate) as http:
         problem(await http.post("/chat/create", json=body), status, code, gatehouse_code)
     assert gate.commands == []
+
+
+# The last word.
+
+
+class Silent(Quiet):
+    """Never answers."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked = asyncio.Event()
+
+    async def command(self, _):
+        self.asked.set()
+        await asyncio.Event().wait()
+
+    query = command
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "word", "code", "definite"),
+    [
+        ("POST", "message", 504, "NO_ANSWER", Code.NO_ANSWER, False),
+        ("GET", "messages", 503, "SERVICE_UNAVAILABLE", Code.OVERLOADED, True),
+    ],
+    ids=["a command", "a read"],
+)
+async def test_who_is_given_up_when_the_gate_goes_down_is_answered_by_code(method, path, status, word, code, definite):
+    gate = Silent()
+    body = {"json": {"content": "hello"}} if method == "POST" else {}
+    async with client(gate) as http:
+        waiting = asyncio.create_task(http.request(method, f"/chat/r/{path}", **body))
+        async with asyncio.timeout(10):
+            await gate.asked.wait()
+            waiting.cancel()
+            told = problem(await waiting, status, word, code)
+    assert (told["definite"], told["retry"]) == (definite, True)
