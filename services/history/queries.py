@@ -60,6 +60,10 @@ VIEWED_AT_ONCE: Final = 8
 """One list asks the store about so many of its rooms at a time."""
 
 
+OF_A_ROOM: Final = (PageQuery, RoomQuery, MembersQuery, SearchQuery, MessageQuery, BansQuery, InvitesQuery)
+"""Reads of what is in one room, for those who may look into it."""
+
+
 class Opened(NamedTuple):
     """A room the actor may read, and what they are to it."""
 
@@ -75,11 +79,18 @@ class Queries:
     through_seconds: float
 
     async def answer(self, query: Query) -> QueryAnswer:
-        """One read.
+        """One read. Whoever was put out while it was made is shown nothing: what it found may be of after (I10).
 
         Raises:
             StoreUnavailable: the store is away.
         """
+        answer = await self._answer(query)
+        if isinstance(answer, Refused) or not isinstance(query, OF_A_ROOM) or query.room is None:
+            return answer
+        again = await self._open(query.room, query.actor)
+        return again if isinstance(again, Refused) else answer
+
+    async def _answer(self, query: Query) -> QueryAnswer:
         match query:
             case PageQuery():
                 return await self._page(query)
@@ -134,6 +145,9 @@ class Queries:
         if isinstance(readable, Refused):
             return readable
         found = await self.store.search(readable, query.query, query.limit)
+        if query.room is None:
+            standings = await self.store.standings(query.actor, {message.room for message in found})
+            found = [message for message in found if is_member(standings.get(message.room))]
         return SearchAnswer(events=fitting(found, newest=False))
 
     async def _readable(self, query: SearchQuery) -> list[RoomId] | Refused:
@@ -188,9 +202,10 @@ class Queries:
 
     async def _listed(self, actor: UserId, listed: RoomPage) -> RoomsAnswer:
         standings = await self.store.standings(actor, [room.room for room in listed.rooms])
+        rooms = [room for room in listed.rooms if may_read(room, standings.get(room.room))]
         views: list[RoomView] = []
-        for start in range(0, len(listed.rooms), VIEWED_AT_ONCE):
-            some = listed.rooms[start : start + VIEWED_AT_ONCE]
+        for start in range(0, len(rooms), VIEWED_AT_ONCE):
+            some = rooms[start : start + VIEWED_AT_ONCE]
             views += await asyncio.gather(*(self._view(room, standings.get(room.room)) for room in some))
         return RoomsAnswer(rooms=tuple(views), total=listed.total)
 

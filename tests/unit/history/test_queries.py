@@ -122,6 +122,71 @@ async def test_i10_a_search_without_a_room_looks_through_the_actors_rooms_alone(
     assert await found(ask, "mallory", "message") == []
 
 
+class RacedStore(MemoryStore):
+    """While the first read that looks into a room is made, `meanwhile` is stored."""
+
+    def __init__(self):
+        super().__init__()
+        self.meanwhile = []
+
+    async def _race(self):
+        log, self.meanwhile = self.meanwhile, []
+        if log:
+            await self.append(log)
+
+    async def page(self, room, window):
+        await self._race()
+        return await super().page(room, window)
+
+    async def search(self, rooms, words, limit):
+        await self._race()
+        return await super().search(rooms, words, limit)
+
+    async def message(self, room, message_id):
+        await self._race()
+        return await super().message(room, message_id)
+
+    async def members(self, room, after, limit):
+        await self._race()
+        return await super().members(room, after, limit)
+
+    async def rooms_of(self, user, offset, limit):
+        listed = await super().rooms_of(user, offset, limit)
+        await self._race()
+        return listed
+
+
+@pytest.mark.parametrize(
+    ("query", "fields"),
+    [
+        (PageQuery, {"room": "general"}),
+        (SearchQuery, {"room": "general", "query": "secret"}),
+        (MessageQuery, {"room": "general"}),
+        (MembersQuery, {"room": "general"}),
+    ],
+)
+async def test_i10_who_is_put_out_while_they_read_is_shown_nothing(query, fields):
+    store = RacedStore()
+    story = await told(store, visibility="private")
+    store.meanwhile = [story.event("member_banned", user="bob"), story.said("a secret")]
+    named = {"message_id": store.meanwhile[-1].entry.message_id} if query is MessageQuery else {}
+    answer = await Queries(store, through_seconds=0.2).answer(query(actor="bob", **fields, **named))
+    assert not store.meanwhile, "it was read meanwhile"
+    assert answer.code == "room_not_found"
+
+
+@pytest.mark.parametrize(
+    ("query", "shown"), [(SearchQuery(actor="bob", query="secret"), "events"), (MyRoomsQuery(actor="bob"), "rooms")]
+)
+async def test_i10_who_is_put_out_while_they_look_through_all_their_rooms_is_shown_nothing(query, shown):
+    store = RacedStore()
+    story = await told(store, visibility="private")
+    store.meanwhile = [story.event("member_banned", user="bob"), story.said("a secret")]
+    answer = await Queries(store, through_seconds=0.2).answer(query)
+    assert not store.meanwhile, "it was read meanwhile"
+    assert getattr(answer, shown) == ()
+
+
 async def test_a_search_without_a_room_has_an_end(store, ask, monkeypatch):
     monkeypatch.setattr(queries, "SEARCHED_ROOMS", 2)
     await told(store, "older", messages=1)
