@@ -22,8 +22,7 @@ from tests.reliability.nemesis.places import Places
 SAMPLES_EACH: Final = 5
 """What something holds at a moment is the median of so many samples."""
 ALL_GATES: Final = "all gates"
-STORE: Final = "store"
-"""It holds what it is given, and is given more and more."""
+BROKER, STORE = "broker", "store"
 
 
 class Held(NamedTuple):
@@ -73,7 +72,7 @@ class Upkeep:
     def slots(self) -> dict[str, Any]:
         """All workers and nodes by their names."""
         workers = {f"{kind} {n}": each for kind in Kind for n, each in enumerate(self._places.services(kind), start=1)}
-        return workers | {"broker": self._places.broker, STORE: self._places.store}
+        return workers | {BROKER: self._places.broker, STORE: self._places.store}
 
     def _held(self) -> dict[str, Held]:
         held = {}
