@@ -58,8 +58,6 @@ SEARCHED_ROOMS: Final = 200
 
 VIEWED_AT_ONCE: Final = 8
 """One list asks the store about so many of its rooms at a time."""
-
-
 OF_A_ROOM: Final = (PageQuery, RoomQuery, MembersQuery, SearchQuery, MessageQuery, BansQuery, InvitesQuery)
 """Reads of what is in one room, for those who may look into it."""
 

@@ -353,7 +353,7 @@ def key_at(exchange: str, delivery: DeliveredMessage) -> str:
     """The routing key under which a delivery was published to this exchange; "", which is no key of ours, where it came
     through another exchange or as a dead letter: the broker holds a key against what a login may write only where it is
     published."""
-    straight = delivery.exchange == exchange and "x-death" not in (properties_of(delivery).headers or ())
+    straight = delivery.exchange == exchange and "x-death" not in headers_of(delivery)
     return (delivery.routing_key or "") if straight else ""
 
 

@@ -10,7 +10,6 @@ from tests.bed.waiting import eventually
 from tests.reliability.checks.anomalies import Anomaly, Finding
 from tests.reliability.checks.ending import judge_marks, judge_presence, judge_unread, unread_of
 from tests.reliability.doors.door import NoAnswer
-from tests.reliability.doors.websocket import SocketDoor
 from tests.reliability.dump import stored_events, stored_marks
 from tests.reliability.line import Line, NotOpened
 from tests.reliability.workloads.receipts import Readers
@@ -65,12 +64,10 @@ class Questions:
         return await last_found(judged, within_seconds)
 
     async def _unread_told(self) -> dict[tuple[str, str], int]:
-        door = self._world.doors["websocket"]
-        assert isinstance(door, SocketDoor)
         told: dict[tuple[str, str], int] = {}
         for user in self._readers.users:
             try:
-                answer = await door.ask(user, {"type": "rooms"}, ASK_SECONDS)
+                answer = await self._world.ask(user, {"type": "rooms"}, ASK_SECONDS)
             except NoAnswer:
                 continue
             told |= {(user, each["room"]): each["unread"] for each in answer.get("rooms", ())}

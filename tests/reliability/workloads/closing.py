@@ -12,7 +12,6 @@ from tests.reliability.checks.anomalies import Finding, Stored
 from tests.reliability.checks.membership import judge_bans, judge_invites, judge_members, judge_traffic, members_of
 from tests.reliability.checks.secrecy import judge_last_looks
 from tests.reliability.doors.door import NoAnswer
-from tests.reliability.doors.websocket import SocketDoor
 from tests.reliability.dump import invite_events, stored_events
 from tests.reliability.questions import last_found
 from tests.reliability.workloads.membership import Comings
@@ -59,13 +58,11 @@ async def _members_told(world: World) -> Mapping[str, AbstractSet[str]]:
 
 
 async def _members_of(world: World, room: str) -> frozenset[str]:
-    door = world.doors["websocket"]
-    assert isinstance(door, SocketDoor)
     users: set[str] = set()
     after: str | None = None
     while True:
         try:
-            told = await door.ask(FOUNDER, {"type": "members", "room": room, "after": after}, ASK_SECONDS)
+            told = await world.ask(FOUNDER, {"type": "members", "room": room, "after": after}, ASK_SECONDS)
         except NoAnswer as problem:
             raise AssertionError(f"nobody tells the members of {room}") from problem
         assert told["type"] == "members", told

@@ -17,7 +17,6 @@ from schemas.errors import Code
 from tests.bed.management import NO_TLS
 from tests.reliability.checks.secrecy import Look
 from tests.reliability.doors.door import NoAnswer
-from tests.reliability.doors.websocket import SocketDoor
 from tests.reliability.journal import Journal, Peeked
 from tests.reliability.line import Line, NotOpened
 from tests.reliability.workloads.world import World
@@ -111,9 +110,7 @@ class Peeker:
         return () if room in shown else None
 
     async def _ask(self, kind: str, **frame: Any) -> dict[str, Any] | None:
-        door = self._world.doors["websocket"]
-        assert isinstance(door, SocketDoor)
-        return _taken(await door.ask(self.user, frame, SECONDS), kind)
+        return _taken(await self._world.ask(self.user, frame, SECONDS), kind)
 
     # REST.
 

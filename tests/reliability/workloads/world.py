@@ -12,6 +12,7 @@ from services.runtime.broker import wait_or
 from tests.reliability.callers import CALM, Caller, Patience
 from tests.reliability.client import FleetClient
 from tests.reliability.doors.door import Door, Yes
+from tests.reliability.doors.websocket import SocketDoor
 from tests.reliability.journal import Entry
 
 FOUNDER = "founder"
@@ -103,6 +104,16 @@ class World:
         if visibility == "private":
             self.private.add(room)
 
+    async def ask(self, user: str, frame: Mapping[str, Any], within_seconds: float) -> dict[str, Any]:
+        """Send any frame by WebSocket; the one that answers it.
+
+        Raises:
+            NoAnswer: nothing was heard in time.
+        """
+        door = self.doors["websocket"]
+        assert isinstance(door, SocketDoor)
+        return await door.ask(user, frame, within_seconds)
+
     # Time.
 
     async def beats(self, pause_seconds: float) -> AsyncIterator[int]:
@@ -119,9 +130,8 @@ class World:
         told: dict[str, list[Entry]] = {}
         for one in (*self.callers, *self.followers, *self.gone, *self.guests):
             told.setdefault(one.user, []).extend(one.journal)
-        for door in self.doors.values():
-            for user, journal in door.overheard.journals.items():
-                told.setdefault(user, []).extend(journal)
+        for user, heard in self.overheard().items():
+            told.setdefault(user, []).extend(heard)
         return told
 
     def overheard(self) -> dict[str, list[Entry]]:
